@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/workload"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 // writeAdopted writes what lacks beside what runs.
@@ -145,9 +147,9 @@ func finishWell(m *maker, copied object, say comments) {
 		lifecycle["preStop"] = object{"sleep": object{"seconds": int64(stopSeconds)}}
 		pod["terminationGracePeriodSeconds"] = max(graceOf(pod), graceSeconds)
 		say["spec/template/spec/terminationGracePeriodSeconds"] = "Added: preStop, 60 s of connection draining, and 15 to spare."
-		m.lookAt("Added to the copy of deployment %s: a preStop of %d s, since Google's load balancer goes on sending until it has detached a "+
+		m.lookAt("Added to the copy of deployment %s: a preStop of %s, since Google's load balancer goes on sending until it has detached a "+
 			"pod.",
-			m.r.deployment.Name, stopSeconds)
+			m.r.deployment.Name, prose.Span(stopSeconds*time.Second))
 	}
 }
 
