@@ -421,6 +421,19 @@ func TestBranchIsAskedOnceAndWaitedFor(t *testing.T) {
 	}
 }
 
+// A signed push is evidence of the branch that was pushed. The application may follow another one now.
+func TestPushToAnotherBranchIsNoEvidence(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.commit("f", "a") // of no branch that the application follows
+	w.run()
+	pushed := w.submit("f", func(r *v1alpha1.Release) { r.Spec.Deploy.Branch = "feature" })
+	w.awaitRefused(pushed, "NotOnBranch", "branch main of acme/my-python-app does not contain fffffff")
+	if n := w.countBuilds(); n != 0 {
+		t.Errorf("%d builds were started", n)
+	}
+}
+
 // Without the policy, anybody may claim a push, so it is no evidence.
 func TestPushIsNoEvidenceWhereAnybodyMayClaimIt(t *testing.T) {
 	t.Parallel()
