@@ -458,6 +458,11 @@ func TestReleaseWhoseLabelIsNotItsApplicationIsNeverDriven(t *testing.T) {
 	t.Parallel()
 	w := newOpenWorld(t)
 	w.source.commit("b", "a")
+	newer := w.byHand("ci", "a") // a newer version may know whose it is
+	newer.Name, newer.Labels = "newer", nil
+	w.create(newer)
+	newer.Status.Format = v1alpha1.Format + 1
+	check(t, w.kube.Status().Update(t.Context(), newer))
 	w.run()
 	mismatch := w.byHand("ci", "a")
 	mismatch.Name, mismatch.Spec.Application = "mismatch", "somebody-else"
@@ -475,6 +480,7 @@ func TestReleaseWhoseLabelIsNotItsApplicationIsNeverDriven(t *testing.T) {
 	if w.application().Status.Active != nil {
 		t.Error("one of them holds the claim")
 	}
+	w.expectUnwritten(newer)
 }
 
 func TestWithoutTheGrantNothingIsBuiltAhead(t *testing.T) {
