@@ -288,6 +288,23 @@ func TestForgedRollbackMovesNobody(t *testing.T) {
 	}
 }
 
+// A rollback is not taken back by another one, even if that matches the record in every word.
+func TestForgedRollbackOfARollbackMovesNobody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.pretendDeployed()
+	w.run()
+	w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
+	w.settled()
+	last := w.application().Status.LastSwitch
+	rel := w.byHand("ci", "a")
+	rel.Name, rel.Spec.Kind, rel.Spec.Deploy = "forged", v1alpha1.Rollback, nil
+	rel.Spec.Rollback = &v1alpha1.RollbackSpec{From: last.To, To: last.From, Switch: last.UID, Attempt: 1}
+	w.create(rel)
+	w.awaitRefused(rel, "NotRecorded", "went back to ")
+	w.expectLive(v1alpha1.Blue)
+}
+
 func TestForgedRollbackBeforeAnySwitchMovesNobody(t *testing.T) {
 	t.Parallel()
 	w := newOpenWorld(t, manual)
