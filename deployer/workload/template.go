@@ -89,7 +89,7 @@ func (r recolor) scheduling(podSpec object) {
 // side are replaced with those that select the target, and the colour is rewritten.
 func liveTemplate(live, target, targetService object, r recolor) object {
 	t := runtime.DeepCopyJSON(part(live, "spec", "template"))
-	labels := ensure(t, "metadata", "labels")
+	labels := Ensure(t, "metadata", "labels")
 	r.labels(labels)
 	for key := range part(live, "spec", "selector", "matchLabels") {
 		if key != r.label {
@@ -109,7 +109,7 @@ func setVersion(t object, container string, q StageRequest) {
 			c["image"] = q.Image
 		}
 	}
-	annotations := ensure(t, "metadata", "annotations")
+	annotations := Ensure(t, "metadata", "annotations")
 	annotations[v1alpha1.ReleaseAnnotation] = q.Release
 	delete(annotations, v1alpha1.CommitAnnotation)
 	if q.Commit != "" {
@@ -148,8 +148,8 @@ func parts(o object, path ...string) []object {
 	return all
 }
 
-// ensure returns the object at a path, and creates what is missing on the way.
-func ensure(o object, path ...string) object {
+// Ensure returns the object at a path, and creates what is missing on the way.
+func Ensure(o object, path ...string) object {
 	for _, key := range path {
 		next, ok := o[key].(object)
 		if !ok {

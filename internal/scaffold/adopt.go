@@ -70,8 +70,8 @@ func colored(m *maker) (object, error) {
 	}
 	tidy(o)
 	color := string(m.r.color)
-	part(o, "spec", "template", "metadata", "labels")[m.r.label] = color
-	part(o, "spec", "selector", "matchLabels")[m.r.label] = color
+	workload.Ensure(o, "spec", "template", "metadata", "labels")[m.r.label] = color
+	workload.Ensure(o, "spec", "selector", "matchLabels")[m.r.label] = color
 	return o, nil
 }
 
@@ -96,7 +96,7 @@ func writeCopy(m *maker, live object) (*appsv1.Deployment, error) {
 	if n := m.r.deployment.Spec.Replicas; n != nil {
 		size = int64(*n)
 	}
-	part(back.Object, "spec")["replicas"] = size
+	workload.Ensure(back.Object, "spec")["replicas"] = size
 	say := comments{
 		"": onlyOnce + "\nA copy of deployment " + m.r.deployment.Name +
 			", whose selector cannot be changed. It holds the values of environment " +
@@ -136,14 +136,14 @@ func finishWell(m *maker, copied object, say comments) {
 	if !m.gce {
 		return
 	}
-	pod := part(copied, "spec", "template", "spec")
+	pod := workload.Ensure(copied, "spec", "template", "spec")
 	containers, _ := pod["containers"].([]any)
 	i := slices.IndexFunc(containers, func(c any) bool { o, _ := c.(object); return o["name"] == m.r.container.Name })
 	if i < 0 {
 		return
 	}
 	container, _ := containers[i].(object)
-	if lifecycle := part(container, "lifecycle"); lifecycle["preStop"] == nil {
+	if lifecycle := workload.Ensure(container, "lifecycle"); lifecycle["preStop"] == nil {
 		lifecycle["preStop"] = object{"sleep": object{"seconds": int64(stopSeconds)}}
 		pod["terminationGracePeriodSeconds"] = max(graceOf(pod), graceSeconds)
 		say["spec/template/spec/terminationGracePeriodSeconds"] = "Added: preStop, 60 s of connection draining, and 15 to spare."
@@ -226,8 +226,8 @@ func writeServices(m *maker, live object) (service *corev1.Service, narrowed boo
 		return nil, false, err
 	}
 	tidy(made.Object)
-	if len(part(made.Object, "metadata", "labels")) == 0 {
-		delete(part(made.Object, "metadata"), "labels")
+	if len(workload.Ensure(made.Object, "metadata", "labels")) == 0 {
+		delete(workload.Ensure(made.Object, "metadata"), "labels")
 	}
 	nameConfig(m, made.Object, service)
 	return service, narrowed, m.add("service-"+other+".yaml", m.placed(made.Object), comments{
@@ -247,7 +247,7 @@ func writeLiveService(m *maker, live object) (*corev1.Service, error) {
 	if len(ports) > 0 {
 		target = int(ports[0].ContainerPort)
 	}
-	labels, _ := part(live, "spec", "selector")["matchLabels"].(object)
+	labels, _ := workload.Ensure(live, "spec", "selector")["matchLabels"].(object)
 	name := m.o.Name + "-" + string(m.r.color) + "-svc"
 	annotations := object{groupsKey: `{"ingress": true}`, configKey: configValue(m)}
 	service := object{

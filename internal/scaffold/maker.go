@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
 // maker makes a plan.
@@ -80,7 +81,7 @@ func trimTag(image string) string {
 
 // placed is an object of the namespace.
 func (m *maker) placed(o object) object {
-	part(o, "metadata")["namespace"] = m.o.Namespace
+	workload.Ensure(o, "metadata")["namespace"] = m.o.Namespace
 	return o
 }
 

@@ -116,7 +116,7 @@ func writeBalancing(m *maker, service *corev1.Service) error {
 // nameConfig makes the other colour's Service name the BackendConfig, too.
 func nameConfig(m *maker, other object, live *corev1.Service) {
 	if m.gce && !configured(live) {
-		part(other, "metadata", "annotations")[configKey] = configValue(m)
+		workload.Ensure(other, "metadata", "annotations")[configKey] = configValue(m)
 	}
 }
 
@@ -219,7 +219,7 @@ func writeAutoscalers(m *maker, blue string) error {
 			}
 			tidy(o)
 			o["metadata"] = object{"name": target, "namespace": m.o.Namespace}
-			part(o, "spec", "scaleTargetRef")["name"] = target
+			workload.Ensure(o, "spec", "scaleTargetRef")["name"] = target
 			if err := m.add("autoscaler-"+target+".yaml", o, comments{
 				"": fmt.Sprintf("Like %s. At size 0 Kubernetes leaves the Deployment alone.", hpa.Name),
 			}); err != nil {
@@ -247,7 +247,7 @@ func writeBudgets(m *maker, other string) error {
 		}
 		tidy(o)
 		o["metadata"] = object{"name": other, "namespace": m.o.Namespace}
-		part(o, "spec", "selector", "matchLabels")[m.r.label] = string(m.r.color.Other())
+		workload.Ensure(o, "spec", "selector", "matchLabels")[m.r.label] = string(m.r.color.Other())
 		if err := m.add("budget-"+other+".yaml", o, comments{"": "Like " + b.Name + ", for the other colour."}); err != nil {
 			return err
 		}

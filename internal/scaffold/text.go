@@ -156,16 +156,3 @@ func tidy(value any) {
 		}
 	}
 }
-
-// part returns the object at a path, and creates what is missing on the way.
-func part(o object, path ...string) object {
-	for _, key := range path {
-		next, ok := o[key].(object)
-		if !ok {
-			next = object{}
-			o[key] = next
-		}
-		o = next
-	}
-	return o
-}
