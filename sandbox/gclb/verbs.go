@@ -145,6 +145,7 @@ func (c *compute) health(q *request) (any, *apiError) {
 	if c.find(q.place) == nil {
 		return nil, notFound(c.config.Project, q.place)
 	}
+	c.config.Log.Debug("health asked", "backend", shortName(q.String()))
 	text, _ := q.body["group"].(string)
 	at, _ := placeOf(text)
 	if c.find(at) == nil {
