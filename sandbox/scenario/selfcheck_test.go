@@ -57,16 +57,22 @@ func TestGateRunsItsCommandInThePodsBeforeUsersReachThem(t *testing.T) {
 	}
 }
 
-// watchUsers asks the application as its users do until the returned function is
-// called, which returns the answers that do not begin as wanted. Their times, and what
-// the load balancer refused and why, are logged. It begins when every front end
+// awaitFrontEnds waits until every front end of the load balancer serves what its newest one
 // serves: a right answer before that came from one of them.
-func (a *application) watchUsers(want string) (stop func() []string) {
+func (a *application) awaitFrontEnds() {
 	a.t.Helper()
 	configuration := running.adoption.Published()
 	a.await("every front end to serve", func(context.Context) (bool, string) {
 		return running.adoption.ByAll(configuration), fmt.Sprint("configuration ", configuration)
 	})
+}
+
+// watchUsers asks the application as its users do until the returned function is
+// called, which returns the answers that do not begin as wanted. Their times, and what
+// the load balancer refused and why, are logged. It begins when every front end serves.
+func (a *application) watchUsers(want string) (stop func() []string) {
+	a.t.Helper()
+	a.awaitFrontEnds()
 	began := time.Now()
 	ctx, cancel := context.WithCancel(a.t.Context())
 	var wrong []string
