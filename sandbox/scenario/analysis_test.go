@@ -22,37 +22,60 @@ import (
 // measuredImage is the example with metrics, see seeds.
 const measuredImage = "gcr.io/acme-prod/my-python-app:measured"
 
-// measuredApp is the example with metrics: it counts the answers of its first page.
+// measuredApp is the example with metrics: it counts the answers of its first page, and
+// how many took so many seconds at most. An answer that it never gave has no series.
 func measuredApp(app string) string {
 	for _, change := range [][2]string{
 		{`"/slow": self.slow}`, `"/slow": self.slow, "/metrics": self.metrics}`},
 		{"    def healthz(self, _query):", `    def metrics(self, _query):
         lines = [f'http_requests_total{{code="{c}"}} {n}' for c, n in self.server.answers.items()]
-        content = ("# TYPE http_requests_total counter\n" + "\n".join(lines) + "\n").encode()
+        lines += [f'http_seconds_bucket{{le="{le}"}} {n}' for le, n in self.server.seconds.items()]
+        content = ("\n".join(lines) + "\n").encode()
         self.send_response(200)
         self.send_header("Content-Type", "text/plain; version=0.0.4")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
 
+    def count(self, code, began):
+        answers, seconds = self.server.answers, self.server.seconds
+        answers[code] = answers.get(code, 0) + 1
+        took = time.monotonic() - began
+        for le in seconds:
+            seconds[le] += took <= float(le)
+
     def healthz(self, _query):`},
-		{"    def root(self, query):\n", "    def root(self, query):\n        self.server.answers[200] += 1\n"},
-		{"        self.version = version\n", "        self.version = version\n        self.answers = {200: 0, 500: 0}\n"},
+		{"    def root(self, query):\n", "    def root(self, query):\n        began = time.monotonic()\n"},
+		{measuredAnswer, measuredAnswer + "        self.count(200, began)\n"},
+		{
+			"        self.version = version\n",
+			"        self.version = version\n        self.answers = {200: 0}\n" +
+				"        self.seconds = {le: 0 for le in (\"0.25\", \"0.5\", \"1\", \"+Inf\")}\n",
+		},
 	} {
 		app = strings.Replace(app, change[0], change[1], 1)
 	}
 	return app
 }
 
+// measuredAnswer is where the example answers with its first page.
+const measuredAnswer = `        self.answer(200, {"greeting": greeting, "version": self.server.version, ` +
+	"\"pod\": os.environ.get(\"HOSTNAME\", \"\")})\n"
+
 // failingApp answers three requests of ten with 500, and is healthy otherwise.
 func failingApp(app string) string {
-	counted := "        self.server.answers[200] += 1\n"
-	return strings.Replace(measuredApp(app), counted, `        code = 500 if sum(self.server.answers.values()) % 10 < 3 else 200
-        self.server.answers[code] += 1
-        if code == 500:
+	const began = "        began = time.monotonic()\n"
+	return strings.Replace(measuredApp(app), began, began+`        if sum(self.server.answers.values()) % 10 < 3:
+            self.count(500, began)
             self.answer(500, {"error": "out of luck"})
             return
 `, 1)
+}
+
+// slowerApp takes more than half a second for its first page.
+func slowerApp(app string) string {
+	const began = "        began = time.monotonic()\n"
+	return strings.Replace(measuredApp(app), began, began+"        time.sleep(0.6)\n", 1)
 }
 
 // adoptMeasured runs the example with metrics, which a Prometheus scrapes, and has them
@@ -94,6 +117,7 @@ func adoptMeasured(t *testing.T, namespace, mode, deadline string) (*application
 	a := newApplication(t, namespace, files)
 	grant := `{"metadata":{"annotations":{"turnout.dev/metrics":"` + p.URL + `"}}}`
 	a.change(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, grant)
+	const quantile = `histogram_quantile(0.9, sum by (le) (increase(http_seconds_bucket{namespace="$namespace",color="$color"}[$window])))`
 	const requests = `sum(increase(http_requests_total{namespace="$namespace",color="$color"`
 	a.apply(filepath.Join(example, "k8s"), func(u *unstructured.Unstructured) {
 		switch u.GetKind() {
@@ -109,9 +133,15 @@ func adoptMeasured(t *testing.T, namespace, mode, deadline string) (*application
 			set(t, u, "10s", "spec", "soak")
 			set(t, u, map[string]any{
 				"prometheus": map[string]any{"url": p.URL}, "mode": mode, "interval": "5s", "deadline": deadline,
-				"checks": []any{map[string]any{
-					"name": "failures", "minSamples": int64(20), "query": requests + `,code=~"5.."}[$window]))`, "samples": requests + `}[$window]))`,
-				}},
+				"checks": []any{
+					map[string]any{
+						"name": "failures", "minSamples": int64(20), "query": requests + `,code=~"5.."}[$window]))`, "samples": requests + `}[$window]))`,
+					},
+					map[string]any{
+						"name": "p90", "minSamples": int64(5), "query": quantile, "samples": requests + `}[$window]))`,
+						"pass": "value < 0.25 || value <= other * 1.5",
+					},
+				},
 			}, "spec", "analysis")
 		}
 	})
@@ -120,20 +150,34 @@ func adoptMeasured(t *testing.T, namespace, mode, deadline string) (*application
 }
 
 // A version of which three requests of ten fail is caught while it soaks, by what a
-// Prometheus scraped of it, and users are back on the version before.
-func TestErrorsAreCaughtWhileAVersionSoaks(t *testing.T) {
+// Prometheus scraped of it, and users are back on the version before. So is one that is
+// slower. One that is neither stays, and has no series of errors.
+func TestMetricsDecideWhichVersionStays(t *testing.T) {
 	t.Parallel()
 	a, _ := adoptMeasured(t, "errors", "Enforce", "1m")
 	a.awaitAnswer(a.host(), "200 v1.0.0")
 	asked := a.watchUsers("200")
-	bad := a.merge("Be out of luck", map[string]string{"VERSION": "v3.0.0\n", "app.py": failingApp(sources(t, example)["app.py"].Content)})
-	rel := a.follow(bad, "the deploy", in(v1alpha1.ReleaseFailed))
-	if f := rel.Status.Failure; f == nil || f.Reason != v1alpha1.FailedCheck || f.Step != v1alpha1.StepSoak {
-		t.Errorf("the failure is %+v", f)
+	app := sources(t, example)["app.py"].Content
+	for _, bad := range []struct{ title, version, app, check string }{
+		{"Be out of luck", "v3.0.0", failingApp(app), "failures"}, {"Be slower", "v4.0.0", slowerApp(app), "p90"},
+	} {
+		pr := a.merge(bad.title, map[string]string{"VERSION": bad.version + "\n", "app.py": bad.app})
+		rel := a.follow(pr, "the deploy", in(v1alpha1.ReleaseFailed))
+		if f := rel.Status.Failure; f == nil || f.Reason != v1alpha1.FailedCheck || f.Step != v1alpha1.StepSoak ||
+			!strings.Contains(f.Message, "check "+bad.check) {
+			t.Errorf("%s: the failure is %+v", bad.title, f)
+		}
+		a.awaitAnswer(a.host(), "200 v1.0.0")
+		a.awaitComment(pr.Number, "| ❌ "+bad.check+" |")
 	}
-	a.awaitAnswer(a.host(), "200 v1.0.0")
-	a.awaitComment(bad.Number, "| ❌ failures |")
-	if answers := asked(); !slices.ContainsFunc(answers, func(s string) bool { return strings.HasPrefix(s, "500") }) {
+	good := a.follow(a.merge("Be neither", map[string]string{"VERSION": "v5.0.0\n", "app.py": measuredApp(app)}), "the deploy",
+		in(v1alpha1.ReleaseSucceeded))
+	for _, c := range good.Status.Analysis.Checks {
+		if last := c.Points[len(c.Points)-1]; last.Verdict != v1alpha1.VerdictPass || c.Name == "failures" && last.Value != "0" {
+			t.Errorf("%s of the good version: %+v", c.Name, last)
+		}
+	}
+	if answers := asked(); !slices.ContainsFunc(answers, func(s string) bool { return strings.Contains(s, "500") }) {
 		t.Error("no user met an error, so there was nothing to catch")
 	}
 }
@@ -156,14 +200,27 @@ func TestErrorsThatAreObservedAreOnlySaid(t *testing.T) {
 	}
 }
 
-func TestMetricsThatAreAwayLeaveUsersWhereTheyAre(t *testing.T) {
+// Ten requests are too few to judge a version by, and no answer is none: users stay where
+// they are.
+func TestMetricsWithoutAVerdictLeaveUsersWhereTheyAre(t *testing.T) {
 	t.Parallel()
 	a, p := adoptMeasured(t, "away", "Enforce", "5s")
-	p.Stop()
-	good := a.merge("Count answers", map[string]string{"VERSION": "v3.0.0\n"})
-	rel := a.follow(good, "the deploy", in(v1alpha1.ReleaseError))
-	if f := rel.Status.Failure; f == nil || f.Reason != v1alpha1.FailedMetricsUnseen || !strings.Contains(f.Message, "connection refused") {
-		t.Errorf("the failure is %+v", f)
+	release := func(title, version, said string, users int) {
+		t.Helper()
+		pr := a.merge(title, map[string]string{"VERSION": version + "\n"})
+		a.follow(pr, "the soak", func(r *v1alpha1.Release) bool { return r.Status.Milestones.SoakStartedAt != nil })
+		for range users {
+			if _, err := get(t.Context(), a.host(), "/"); err != nil {
+				t.Error(err)
+			}
+		}
+		rel := a.follow(pr, "the deploy", in(v1alpha1.ReleaseError))
+		if f := rel.Status.Failure; f == nil || f.Reason != v1alpha1.FailedMetricsUnseen || !strings.Contains(f.Message, said) {
+			t.Errorf("%s: the failure is %+v", title, f)
+		}
+		a.awaitAnswer(a.host(), version)
 	}
-	a.awaitAnswer(a.host(), "v3.0.0")
+	release("Ask ten times", "v3.0.0", "failures: too few samples", 10)
+	p.Stop()
+	release("Ask nobody", "v4.0.0", "connection refused", 0)
 }
