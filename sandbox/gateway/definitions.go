@@ -18,9 +18,11 @@ import (
 
 // Definitions is the directory of the Gateway API's definitions in its module, of the
 // standard channel. It asks go where that is, so that they are those of the version in
-// go.mod.
-func Definitions(ctx context.Context) (dir string, err error) {
-	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api").Output()
+// the go.mod of a directory.
+func Definitions(ctx context.Context, module string) (dir string, err error) {
+	list := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api")
+	list.Dir = module
+	out, err := list.Output()
 	if err != nil {
 		return "", fmt.Errorf("finding the module of the Gateway API: %w", err)
 	}

@@ -87,7 +87,7 @@ func enter(m *testing.M) (int, error) {
 func inWorld(m *testing.M, inside *netns.Namespace, dir string) (_ int, err error) {
 	ctx := context.Background()
 	log.SetLogger(logr.Discard()) // the API server's warnings are not this package's subject
-	gatewayAPI, err := gateway.Definitions(ctx)
+	gatewayAPI, err := gateway.Definitions(ctx, ".")
 	if err != nil {
 		return 1, err
 	}

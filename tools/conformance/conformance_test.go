@@ -80,7 +80,7 @@ const className = "sandbox"
 // start starts the stand-in, with the least delays that tell its parts apart.
 func start(t *testing.T) client.Client {
 	t.Helper()
-	dir, err := gateway.Definitions(t.Context())
+	dir, err := gateway.Definitions(t.Context(), ".")
 	if err != nil {
 		t.Fatal(err)
 	}

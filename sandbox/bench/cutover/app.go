@@ -46,7 +46,9 @@ const longest = 3 * time.Second
 type app struct {
 	*run
 	name, namespace, host string
-	load                  *load.Load
+	// entry is the address that users ask, by the name host.
+	entry string
+	load  *load.Load
 	// recommended pods and Services are set up as docs/zero-downtime.md says; the
 	// others as in the reference pipeline, with nothing of the kind.
 	recommended bool
@@ -56,7 +58,7 @@ type app struct {
 }
 
 func (r *run) newApp(ctx context.Context, name string, recommended bool) (*app, error) {
-	a := &app{run: r, name: name, namespace: "bench-" + name, host: Host(name), recommended: recommended}
+	a := &app{run: r, name: name, namespace: "bench-" + name, host: Host(name), entry: r.World.WebURL, recommended: recommended}
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		Name: a.namespace, Annotations: map[string]string{
 			v1alpha1.RepositoriesAnnotation: a.repository(),
@@ -142,7 +144,7 @@ func (a *app) start(ctx context.Context, version string) error {
 	if err != nil {
 		return err
 	}
-	a.load = load.Start(a.World.WebURL, a.host, a.Streams)
+	a.load = load.Start(a.entry, a.host, a.Streams)
 	return nil
 }
 

@@ -24,7 +24,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"net/url"
 	"os"
 	"runtime"
 	"slices"
@@ -77,7 +76,7 @@ func Seeds(project string) []world.Seed {
 // Hosts are the names by which Turnout reaches its applications.
 func Hosts() []string {
 	var hosts []string
-	for _, name := range []string{"held", "zero-1", "zero-2"} {
+	for _, name := range []string{"held", "zero-1", "zero-2", onGateway} {
 		hosts = append(hosts, Host(name))
 	}
 	for i := range mostApplications {
@@ -120,7 +119,6 @@ type run struct {
 	Options
 	kube   client.WithWatch
 	writer *githubtest.User
-	port   string
 	fresh  *http.Client
 
 	out sync.Mutex
@@ -142,13 +140,9 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	address, err := url.Parse(o.World.WebURL)
-	if err != nil {
-		return Report{}, fmt.Errorf("reading the load balancer's address: %w", err)
-	}
 	o.World.GitHub.AddOrganization("acme")
 	r := &run{
-		Options: o, kube: kube, port: address.Port(), writer: o.World.GitHub.AddUser("alice"),
+		Options: o, kube: kube, writer: o.World.GitHub.AddUser("alice"),
 		fresh: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second},
 	}
 	with := func(measure func(context.Context, int) (*app, error)) func(int) (*app, error) {
@@ -158,6 +152,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	rows, err := r.all(ctx, slices.Concat(
 		[]lane{ // slowest first
 			{[]string{Switch, Rollback}, n, with(r.held)},
+			{[]string{GatewaySwitch}, n, with(r.onGateway)},
 			{[]string{RollbackFromZero}, (n + 1) / 2, func(n int) (*app, error) { return r.shrunk(ctx, "zero-1", n) }},
 			{[]string{RollbackFromZero}, n / 2, func(n int) (*app, error) { return r.shrunk(ctx, "zero-2", n) }},
 		},
@@ -245,9 +240,15 @@ func (r *run) followed() time.Duration {
 	return time.Duration(float64(2*d.Operation+d.LastAdoption)/r.LoadBalancer.Speed) + time.Second
 }
 
+// public is the address that Turnout asks, by a name that leads to it inside.
+func (a *app) public() string {
+	_, port, _ := strings.Cut(strings.TrimPrefix(a.entry, "http://"), ":")
+	return fmt.Sprintf("http://%s:%s/", a.host, port)
+}
+
 // ask requests an application on a connection of its own, and returns the version.
 func (a *app) ask(ctx context.Context) (string, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, a.World.WebURL, http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, a.entry, http.NoBody)
 	if err != nil {
 		return "", fmt.Errorf("asking for %s: %w", a.host, err)
 	}

@@ -28,6 +28,8 @@ type released struct {
 	user  *githubtest.User
 	count int
 	moves chan move
+	// gateway: users come through a Gateway, and not through an Ingress.
+	gateway bool
 }
 
 // move is a change of the Service that users reach.
@@ -46,29 +48,36 @@ func (r *run) newReleased(ctx context.Context, name string, hold time.Duration) 
 		return nil, err
 	}
 	t := &released{app: a, moves: make(chan move, 16)}
+	return t, t.adopt(ctx, hold)
+}
+
+// adopt makes its objects, and waits until users have blue.
+func (t *released) adopt(ctx context.Context, hold time.Duration) error {
 	if err := t.makeRepository(); err != nil {
-		return t, err
+		return err
 	}
-	objects := []client.Object{a.backendConfig()}
+	objects, watch := []client.Object{t.backendConfig(), t.ingress(t.service(v1alpha1.Blue))}, t.watchIngress
+	if t.gateway {
+		objects, watch = t.gatewayObjects(), t.watchRoute
+	}
 	for color, size := range map[v1alpha1.Color]int32{v1alpha1.Blue: replicas, v1alpha1.Green: 0} {
-		objects = append(objects, a.deploy(t.deployment(color), string(color), "", size), a.service(t.service(color), string(color)))
+		objects = append(objects, t.deploy(t.deployment(color), string(color), "", size), t.app.service(t.service(color), string(color)))
 	}
-	objects = append(objects, a.ingress(t.service(v1alpha1.Blue)), t.blueGreen(hold))
-	if err := r.create(ctx, objects...); err != nil {
-		return t, err
+	if err := t.create(ctx, append(objects, t.blueGreen(hold))...); err != nil {
+		return err
 	}
-	if err := t.watchIngress(ctx); err != nil {
-		return t, err
+	if err := watch(ctx); err != nil {
+		return err
 	}
-	err = t.until(ctx, "the application to be adopted", func(ctx context.Context) (bool, error) {
+	err := t.until(ctx, "the application to be adopted", func(ctx context.Context) (bool, error) {
 		bg := &v1alpha1.BlueGreen{}
 		err := t.kube.Get(ctx, client.ObjectKey{Namespace: t.namespace, Name: t.name}, bg)
 		return bg.Status.Phase == v1alpha1.PhaseIdle, err
 	})
 	if err != nil {
-		return t, err
+		return err
 	}
-	return t, t.start(ctx, firstVersion)
+	return t.start(ctx, firstVersion)
 }
 
 func (t *released) deployment(c v1alpha1.Color) string { return t.name + "-" + string(c) }
@@ -95,7 +104,10 @@ func (t *released) makeRepository() error {
 func (t *released) blueGreen(hold time.Duration) client.Object {
 	spec := map[string]any{
 		"repository": t.repository(), "build": map[string]any{"project": "acme-prod"},
-		"url": fmt.Sprintf("http://%s:%s/", t.host, t.port), "hold": hold.String(),
+		"url": t.public(), "hold": hold.String(),
+	}
+	if t.gateway {
+		spec["gateway"] = map[string]any{"route": t.name}
 	}
 	maps.Copy(spec, t.Times)
 	u := &unstructured.Unstructured{Object: map[string]any{"spec": spec}}
@@ -224,8 +236,8 @@ func (t *released) comment(pr *githubtest.PullRequest, text string) error {
 }
 
 // release merges a version and waits until its release has succeeded.
-func (t *released) release(ctx context.Context) (version string, pr *githubtest.PullRequest, err error) {
-	t.begin(Switch)
+func (t *released) release(ctx context.Context, row string) (version string, pr *githubtest.PullRequest, err error) {
+	t.begin(row)
 	if version, pr, err = t.merge(); err != nil {
 		return "", nil, err
 	}
@@ -289,7 +301,7 @@ func (r *run) held(ctx context.Context, n int) (*app, error) {
 		return t.orNil(), err
 	}
 	for i := range n {
-		version, pr, err := t.release(ctx)
+		version, pr, err := t.release(ctx, Switch)
 		if err != nil {
 			return t.app, err
 		}
@@ -317,7 +329,7 @@ func (r *run) shrunk(ctx context.Context, name string, n int) (*app, error) {
 		return t.orNil(), err
 	}
 	for i := range n {
-		version, pr, err := t.release(ctx)
+		version, pr, err := t.release(ctx, Switch)
 		if err != nil {
 			return t.app, err
 		}

@@ -21,11 +21,12 @@ const (
 	Switch           = "turnout-switch"             // a release
 	Rollback         = "turnout-rollback"           // /rollback while the old colour is held
 	RollbackFromZero = "turnout-rollback-from-zero" // /rollback after it was shrunk to nothing
+	GatewaySwitch    = "turnout-switch-gateway"     // releases behind a Gateway, and rollbacks of them, in turn
 	GreenFails       = "turnout-green-fails"        // a release that begins to fail right after its switch
 )
 
 // Rows in the order in which they are shown.
-var Rows = []string{Cold, Ready, Selector, Switch, Rollback, RollbackFromZero, GreenFails} //nolint:gochecknoglobals // a table
+var Rows = []string{Cold, Ready, Selector, Switch, Rollback, RollbackFromZero, GatewaySwitch, GreenFails} //nolint:gochecknoglobals // a table
 
 // Report is the content of docs/bench/switch.json. Times are as measured: those of the load
 // balancer are its delays divided by Speed.

@@ -43,7 +43,7 @@ func benchCommand() *cobra.Command {
 const cutoverSpeed = 10
 
 func cutoverCommand() *cobra.Command {
-	flags := upFlags{web: "127.0.0.1:0", github: "127.0.0.1:0", hosts: cutover.Hosts(), seeds: cutover.Seeds}
+	flags := upFlags{web: "127.0.0.1:0", github: "127.0.0.1:0", hosts: cutover.Hosts(), seeds: cutover.Seeds, gateways: cutover.Gateways}
 	var out, log string
 	var n int
 	var only []string

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/turnout-dev/turnout/internal/controlplane"
 	"github.com/turnout-dev/turnout/sandbox/demo"
+	"github.com/turnout-dev/turnout/sandbox/gateway"
 	"github.com/turnout-dev/turnout/sandbox/gclb"
 	"github.com/turnout-dev/turnout/sandbox/netns"
 	"github.com/turnout-dev/turnout/sandbox/turnout"
@@ -29,6 +31,8 @@ type upFlags struct {
 	hosts []string
 	seeds func(project string) []world.Seed
 	log   *slog.Logger
+	// gateways says how the controller of Gateways behaves; nil: there is none.
+	gateways func(speed float64) *gateway.Config
 }
 
 func upCommand() *cobra.Command {
@@ -94,9 +98,13 @@ func inWorld(c *cobra.Command, flags upFlags, then func(started) error) error {
 	if flags.seeds != nil {
 		seeds = flags.seeds
 	}
+	crds, gateways, err := flags.gatewayAPI(c.Context(), project)
+	if err != nil {
+		return err
+	}
 	out := c.OutOrStdout()
 	w, err := world.Start(c.Context(), world.Options{
-		Inside: inside, Dir: dir, CRDs: []string{filepath.Join(project, "config", "crd")}, Seeds: seeds(project),
+		Inside: inside, Dir: dir, CRDs: append(crds, filepath.Join(project, "config", "crd")), Seeds: seeds(project), Gateway: gateways,
 		BackoffScale: 0.1, LoadBalancer: gclb.Config{Speed: flags.speed, Log: flags.log},
 		Log:      slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Progress: func(line string) { fmt.Fprintln(out, line) },
@@ -106,6 +114,15 @@ func inWorld(c *cobra.Command, flags upFlags, then func(started) error) error {
 	}
 	defer w.Stop()
 	return then(started{world: w, project: project, dir: dir})
+}
+
+// gatewayAPI are the definitions that a controller of Gateways needs, if there is one.
+func (f *upFlags) gatewayAPI(ctx context.Context, project string) (crds []string, c *gateway.Config, err error) {
+	if f.gateways == nil {
+		return nil, nil, nil
+	}
+	dir, err := gateway.Definitions(ctx, filepath.Join(project, "sandbox"))
+	return []string{dir}, f.gateways(f.speed), err
 }
 
 // makeDir returns the directory to use and what to do with it at the end.
