@@ -131,6 +131,7 @@ func adoptMeasured(t *testing.T, namespace, mode, deadline string) (*application
 		case "BlueGreen":
 			a.take(u)
 			set(t, u, "10s", "spec", "soak")
+			set(t, u, "6s", "spec", "drain") // several versions come in turn
 			set(t, u, map[string]any{
 				"prometheus": map[string]any{"url": p.URL}, "mode": mode, "interval": "5s", "deadline": deadline,
 				"checks": []any{
