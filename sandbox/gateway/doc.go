@@ -43,7 +43,7 @@
 // # What was left out
 //
 // References into other namespaces, and with them ReferenceGrants: they are refused.
-// Listeners that select namespaces, TLS, and other protocols than HTTP. Regular
+// TLS, and other protocols than HTTP. Regular
 // expressions, mirrors, rewrites, CORS, timeouts, retries and filters of backendRefs: a
 // route with one of them is not accepted. Draining: what an endpoint is answering when it
 // is detached goes on. All Gateways share one address, since the sandbox has one.

@@ -30,10 +30,11 @@ var ( //nolint:gochecknoglobals // names
 	classKind    = gatewayAPI.WithResource("gatewayclasses")
 	gatewayKind  = gatewayAPI.WithResource("gateways")
 	routeKind    = gatewayAPI.WithResource("httproutes")
+	spaceKind    = corev1.SchemeGroupVersion.WithResource("namespaces")
 	serviceKind  = corev1.SchemeGroupVersion.WithResource("services")
 	endpointKind = discoveryv1.SchemeGroupVersion.WithResource("endpointslices")
 	healthKind   = policyKind("healthcheckpolicies")
-	kinds        = []schema.GroupVersionResource{classKind, gatewayKind, routeKind, serviceKind, endpointKind, healthKind}
+	kinds        = []schema.GroupVersionResource{classKind, gatewayKind, routeKind, spaceKind, serviceKind, endpointKind, healthKind}
 )
 
 // balancer is a running controller with its load balancer.
@@ -174,7 +175,12 @@ func (b *balancer) read() cluster {
 		}
 		ports[key(s.Namespace, s.Name)] = of
 	}
+	labelsOf := map[string]map[string]string{}
+	for _, n := range all[corev1.Namespace](b, spaceKind) {
+		labelsOf[n.Name] = n.Labels
+	}
 	return cluster{
+		labels:     labelsOf,
 		controller: b.config.Controller, classes: all[gatewayv1.GatewayClass](b, classKind),
 		gateways: all[gatewayv1.Gateway](b, gatewayKind), routes: all[gatewayv1.HTTPRoute](b, routeKind),
 		hasPort: func(namespace, name string, port int32) (bool, bool) {

@@ -6,12 +6,14 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
 // cluster is what the controller knows of the API server's objects.
 type cluster struct {
 	controller string
+	labels     map[string]map[string]string // of namespaces
 	classes    []gatewayv1.GatewayClass
 	gateways   []gatewayv1.Gateway
 	routes     []gatewayv1.HTTPRoute
@@ -60,7 +62,7 @@ func translate(c cluster) translation {
 				continue
 			}
 			v := verdict{parent: parent, accepted: reason{name: string(gatewayv1.RouteReasonAccepted)}, resolved: resolved}
-			hosts, listeners, why := hostsOf(gateway, route, parent)
+			hosts, listeners, why := c.hostsOf(gateway, route, parent)
 			switch {
 			case why.why != "":
 				v.accepted = why
@@ -128,7 +130,7 @@ func (c cluster) serves(g *gatewayv1.Gateway) bool {
 
 // hostsOf are the hosts under which a route is attached to a Gateway: those that both its
 // listeners and the route name (httproute_types.go, Hostnames).
-func hostsOf(g *gatewayv1.Gateway, route *gatewayv1.HTTPRoute, parent gatewayv1.ParentReference) ([]string, []gatewayv1.SectionName,
+func (c cluster) hostsOf(g *gatewayv1.Gateway, route *gatewayv1.HTTPRoute, parent gatewayv1.ParentReference) ([]string, []gatewayv1.SectionName,
 	reason,
 ) {
 	var hosts []string
@@ -139,7 +141,7 @@ func hostsOf(g *gatewayv1.Gateway, route *gatewayv1.HTTPRoute, parent gatewayv1.
 			continue
 		}
 		named = true
-		if !admits(g, l, route) {
+		if !c.admits(g, l, route) {
 			continue
 		}
 		allowed = true
@@ -174,15 +176,19 @@ func hostsOf(g *gatewayv1.Gateway, route *gatewayv1.HTTPRoute, parent gatewayv1.
 	return hosts, listeners, reason{}
 }
 
-// admits: a listener allows routes of its own namespace, or of all. Selectors are left
-// out, and admit nobody.
-func admits(g *gatewayv1.Gateway, l gatewayv1.Listener, route *gatewayv1.HTTPRoute) bool {
+// admits: a listener allows routes of its own namespace, of all, or of those that a
+// selector finds.
+func (c cluster) admits(g *gatewayv1.Gateway, l gatewayv1.Listener, route *gatewayv1.HTTPRoute) bool {
 	if l.Protocol != gatewayv1.HTTPProtocolType {
 		return false
 	}
 	from := gatewayv1.NamespacesFromSame
 	if l.AllowedRoutes != nil && l.AllowedRoutes.Namespaces != nil && l.AllowedRoutes.Namespaces.From != nil {
 		from = *l.AllowedRoutes.Namespaces.From
+	}
+	if from == gatewayv1.NamespacesFromSelector {
+		selector, err := metav1.LabelSelectorAsSelector(l.AllowedRoutes.Namespaces.Selector)
+		return err == nil && selector.Matches(labels.Set(c.labels[route.Namespace]))
 	}
 	return from == gatewayv1.NamespacesFromAll || from == gatewayv1.NamespacesFromSame && route.Namespace == g.Namespace
 }
