@@ -130,11 +130,9 @@ func (c cluster) serves(g *gatewayv1.Gateway) bool {
 
 // hostsOf are the hosts under which a route is attached to a Gateway: those that both its
 // listeners and the route name (httproute_types.go, Hostnames).
-func (c cluster) hostsOf(g *gatewayv1.Gateway, route *gatewayv1.HTTPRoute, parent gatewayv1.ParentReference) ([]string, []gatewayv1.SectionName,
-	reason,
+func (c cluster) hostsOf(g *gatewayv1.Gateway, route *gatewayv1.HTTPRoute, parent gatewayv1.ParentReference) (
+	hosts []string, attached []gatewayv1.SectionName, why reason,
 ) {
-	var hosts []string
-	var listeners []gatewayv1.SectionName
 	named, allowed := false, false
 	for _, l := range g.Spec.Listeners {
 		if parent.SectionName != nil && *parent.SectionName != l.Name || parent.Port != nil && *parent.Port != l.Port {
@@ -160,7 +158,7 @@ func (c cluster) hostsOf(g *gatewayv1.Gateway, route *gatewayv1.HTTPRoute, paren
 			}
 		}
 		if len(hosts) > before {
-			listeners = append(listeners, l.Name)
+			attached = append(attached, l.Name)
 		}
 	}
 	slices.Sort(hosts)
@@ -173,7 +171,7 @@ func (c cluster) hostsOf(g *gatewayv1.Gateway, route *gatewayv1.HTTPRoute, paren
 	case len(hosts) == 0:
 		return nil, nil, reason{string(gatewayv1.RouteReasonNoMatchingListenerHostname), "no listener has one of the route's hosts"}
 	}
-	return hosts, listeners, reason{}
+	return hosts, attached, reason{}
 }
 
 // admits: a listener allows routes of its own namespace, of all, or of those that a

@@ -2,6 +2,7 @@ package conformance
 
 // named are the tests of the suite that the stand-in passes.
 var named = []string{ //nolint:gochecknoglobals // a constant list
+	"HTTPRouteCrossNamespace",
 	"HTTPRouteExactPathMatching",
 	"HTTPRouteHeaderMatching",
 	"HTTPRouteHostnameIntersection",
@@ -59,7 +60,6 @@ var leftOut = map[string]string{ //nolint:gochecknoglobals // a constant table
 	"HTTPRouteRetry":                                    noTimes,
 	"HTTPRouteTimeoutBackendRequest":                    noTimes,
 	"HTTPRouteTimeoutRequest":                           noTimes,
-	"HTTPRouteCrossNamespace":                           noSelectors,
 	"HTTPRouteMultipleGateways":                         oneAddress,
 	"HTTPRoutePartiallyInvalidViaInvalidReferenceGrant": noGrants,
 	"HTTPRouteReferenceGrant":                           noGrants,
@@ -71,6 +71,5 @@ const (
 	oneAddress  = "all Gateways share one address and port, since the sandbox has one"
 	noFilter    = "the stand-in accepts no route with this filter: Turnout copies filters as they are, or refuses them"
 	noTimes     = "the stand-in accepts no route with timeouts or retries: they are nothing to Turnout"
-	noSelectors = "listeners that select namespaces by labels admit no route here: the examples' Gateways have none"
 	noGrants    = "references into other namespaces are refused: Turnout's Services are the route's own"
 )
