@@ -11,43 +11,44 @@ import (
 // GKE is the controllerName of GKE's own Gateways.
 const GKE = "networking.gke.io/gateway"
 
-// Config says what a controller of Gateways works with.
+// Config configures the Gateway controller and its load balancer.
 type Config struct {
 	// Rest connects to the API server as an administrator.
 	Rest *rest.Config
-	// Controller is the controllerName of the GatewayClasses that it serves. Default
-	// [GKE]: then routes have the condition Reconciled besides.
+	// Controller is the controllerName of the GatewayClasses that it serves. With the
+	// default, [GKE], routes also get the condition Reconciled.
 	Controller string
-	// Listener is where clients come in, for all Gateways.
+	// Listener accepts the clients of all Gateways.
 	Listener net.Listener
-	// Address is written to the Gateways' status.addresses. Empty: none is.
+	// Address is written to the Gateways' status.addresses. If empty, nothing is written.
 	Address string
 	// FrontEnds is how many front ends there are. Default 3.
 	FrontEnds int
-	// Delays are how long what is not instant takes. Default: [DefaultDelays].
+	// Delays are how late changes take effect. Default: [DefaultDelays].
 	Delays *Delays
-	// Log receives what happens, a line each. Default: slog.Default().
+	// Log defaults to slog.Default().
 	Log *slog.Logger
 }
 
-// Delays say how long what is not instant takes.
+// Delays are how late changes take effect.
 type Delays struct {
-	// Programme is from an edit to the moment when the controller has carried it out
-	// and says so in the status. Google gives no number.
+	// Programme is the time from an edit until the controller has applied it and reports
+	// it in the status. Google gives no number.
 	Programme time.Duration
-	// FirstAdoption and LastAdoption are when, after that, the first and the last front
-	// end use it; the others spread evenly between. For Ingress Google says "minutes".
+	// FirstAdoption and LastAdoption are the times from that report until the first and
+	// the last front end use the change; the others spread evenly between. For Ingress
+	// Google says "minutes".
 	FirstAdoption, LastAdoption time.Duration
-	// Attach and Detach are from a change of a Service's endpoints to that of the load
-	// balancer's.
+	// Attach and Detach are the times from a change of a Service's endpoints until the
+	// load balancer has the same.
 	Attach, Detach time.Duration
-	// HealthInterval is that of health checks: the default of a HealthCheckPolicy is 5 s
+	// HealthInterval separates health checks: the default of a HealthCheckPolicy is 5 s
 	// (gke-networking-recipes, gateway-api/config/servicepolicies/crd/standard).
 	HealthInterval time.Duration
 }
 
-// DefaultDelays are what comes nearest to GKE where Google gives no number; they are
-// those of package gclb.
+// DefaultDelays are those of package gclb: the nearest to GKE where Google gives no
+// number.
 func DefaultDelays() Delays {
 	return Delays{
 		Programme: 2 * time.Second, FirstAdoption: 2 * time.Second, LastAdoption: 60 * time.Second,

@@ -16,9 +16,9 @@ import (
 	"k8s.io/client-go/dynamic"
 )
 
-// Definitions is the directory of the Gateway API's definitions in its module, of the
-// standard channel. It asks go where that is, so that they are those of the version in
-// the go.mod of a directory.
+// Definitions returns the directory of the Gateway API's CRDs (standard channel) in its
+// module. It asks the go command in a module's directory, so the CRDs have the version of
+// that module's go.mod.
 func Definitions(ctx context.Context, module string) (dir string, err error) {
 	list := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api")
 	list.Dir = module
@@ -29,13 +29,13 @@ func Definitions(ctx context.Context, module string) (dir string, err error) {
 	return filepath.Join(strings.TrimSpace(string(out)), "config", "crd", "standard"), nil
 }
 
-// policyKind is a policy of GKE's that targets a Service.
+// policyKind is one of GKE's policies for a Service.
 func policyKind(resource string) schema.GroupVersionResource {
 	return schema.GroupVersionResource{Group: "networking.gke.io", Version: "v1", Resource: resource}
 }
 
-// announce makes the definitions of the policies that GKE brings along, without their
-// schema. Of these only the path of a HealthCheckPolicy is carried out here.
+// announce creates the CRDs of GKE's policies, without a schema. This load balancer uses
+// only the path of a HealthCheckPolicy.
 func announce(ctx context.Context, client dynamic.Interface) error {
 	definitions := client.Resource(schema.GroupVersionResource{
 		Group: "apiextensions.k8s.io", Version: "v1",
@@ -70,8 +70,8 @@ func announce(ctx context.Context, client dynamic.Interface) error {
 // servedTimeout bounds the wait until the API server serves a new definition.
 const servedTimeout = 30 * time.Second
 
-// healthPath is what is asked of the pods of a Service: what its HealthCheckPolicy says,
-// or / (github.com/artifact-keeper/artifact-keeper-iac/issues/125).
+// healthPath is the path of a Service's health checks: that of its HealthCheckPolicy, or
+// / (github.com/artifact-keeper/artifact-keeper-iac/issues/125).
 func healthPath(policies []unstructured.Unstructured, namespace, service string) string {
 	for i := range policies {
 		spec, _, _ := unstructured.NestedMap(policies[i].Object, "spec")

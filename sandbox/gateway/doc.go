@@ -1,14 +1,14 @@
-// Package gateway is a controller of Gateways and the load balancer that it programs,
-// since GKE's are closed. It follows HTTPRoutes with a lag, has front ends that adopt a
-// change one after the other, checks the health of endpoints, and reports in the status.
+// Package gateway stands in for GKE's Gateway controller and its load balancer, which are
+// closed. It applies HTTPRoutes with a lag, its front ends adopt a change one after the
+// other, it checks the health of endpoints, and it reports in the status.
 //
 // # Tour
 //
-// [Run] starts everything. run.go follows the objects and carries out what was edited.
-// translate.go makes of them, purely, what becomes of each request and what is to be
-// reported; match.go finds the rule for a request; status.go writes the reports.
-// health.go has the endpoints and asks them; frontend.go sends requests. definitions.go
-// finds the Gateway API's definitions in its module and makes those of GKE's policies.
+// [Run] starts everything; config.go has its settings. run.go watches the objects and
+// applies each edit. translate.go turns the objects into routing entries and verdicts; it
+// is pure. match.go finds the rule for a request; status.go writes the verdicts. health.go
+// checks the endpoints; frontend.go forwards requests. definitions.go finds the Gateway
+// API's CRDs in its module and creates those of GKE's policies.
 //
 // # What the Gateway API says
 //
@@ -19,32 +19,32 @@
 //	the exact path, the longest prefix, a method, the most headers, the most query parameters; then the
 //	oldest route, its name, the order of rules
 //	  → httproute_types.go, Matches → TestPrecedence
-//	a prefix ends at an element of the path
+//	a prefix matches whole elements of the path
 //	  → httproute_types.go, PathMatchPathPrefix → TestPrefixMatchesWholeElements
 //	the most specific host first
 //	  → httproute_types.go, Hostnames → TestHosts
-//	each backend gets its weight's part of their sum, one of weight 0 nothing, and 1 is the default
+//	each backend gets its weight's share of the sum; weight 0 gets nothing; the default is 1
 //	  → shared_types.go, BackendRef → TestWeights
-//	a reference that is not valid answers 500 for its share, no rule 404, no endpoint 503
+//	an invalid reference answers 500 for its share, no matching rule 404, no healthy endpoint 503
 //	  → httproute_types.go, BackendRefs and Matches → TestAnswersOfItsOwn
-//	headers of a request and of its answer are set, added and removed
+//	filters set, add and remove headers of a request and of its answer
 //	  → httproute_types.go, HTTPHeaderFilter → TestHeaderFilters
-//	the status of each parent, with the generation observed; other controllers' words stay
+//	each parent has a status with the observed generation; other controllers' entries stay
 //	  → shared_types.go, RouteStatus → TestStatusOfParents
 //
-// # What is GKE's, and what is assumed
+// # What follows GKE, and what is assumed
 //
-// With the controllerName of GKE's, a parent has the condition Reconciled besides
-// (kubernetes-sigs/gateway-api-inference-extension#846); that it has an
-// observedGeneration is assumed. A backend of weight 0 is not kept: whether GKE keeps it
-// is not documented, and this is what hurts more. Without a HealthCheckPolicy / is asked.
-// Delays are those of package gclb, where they have their sources.
+// With GKE's controllerName, a parent also has the condition Reconciled
+// (kubernetes-sigs/gateway-api-inference-extension#846); its observedGeneration is
+// assumed. A backend of weight 0 is not kept: GKE does not document whether it keeps one,
+// and this is the worse case. Without a HealthCheckPolicy, health checks ask for /. The
+// default delays are those of package gclb, which names their sources.
 //
-// # What was left out
+// # What is left out
 //
-// References into other namespaces, and with them ReferenceGrants: they are refused.
-// TLS, and other protocols than HTTP. Regular
+// References into other namespaces are refused; there are no ReferenceGrants. Also left
+// out: TLS, and protocols other than HTTP. Regular
 // expressions, mirrors, rewrites, CORS, timeouts, retries and filters of backendRefs: a
-// route with one of them is not accepted. Draining: what an endpoint is answering when it
-// is detached goes on. All Gateways share one address, since the sandbox has one.
+// route with one of them is not accepted. There is no draining: a detached endpoint
+// finishes the requests that it has. All Gateways share the sandbox's one address.
 package gateway

@@ -15,15 +15,15 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
-// fleet is all front ends. A connection belongs to one of them for as long as it lasts;
-// they take turns.
+// fleet is all front ends. New connections go to them in turn; each connection stays with
+// its front end.
 type fleet struct {
 	config    *Config
 	frontEnds []*frontEnd
 	turn      atomic.Uint64
 }
 
-// frontEnd sends requests by the table that it has adopted.
+// frontEnd forwards requests by the table that it has adopted.
 type frontEnd struct {
 	pool    *pool
 	log     *slog.Logger
@@ -42,8 +42,8 @@ func newFleet(c *Config, p *pool) *fleet {
 	return f
 }
 
-// publish makes every front end adopt a table at a moment of its own, the first one
-// first. None goes back to an older one.
+// publish makes the front ends adopt a table one after the other. No front end goes back
+// to an older table.
 func (f *fleet) publish(t *table) {
 	first, last := f.config.Delays.FirstAdoption, f.config.Delays.LastAdoption
 	for i, fe := range f.frontEnds {
@@ -66,10 +66,10 @@ func (fe *frontEnd) adopt(t *table) {
 
 type frontEndKey struct{}
 
-// shutdownTimeout bounds the requests that are in progress at the end.
+// shutdownTimeout bounds the requests in progress when ctx ends.
 const shutdownTimeout = 5 * time.Second
 
-// serve answers clients until ctx ends, and then the requests in progress.
+// serve answers clients until ctx ends, then finishes the requests in progress.
 func (f *fleet) serve(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{
 		ReadHeaderTimeout: 10 * time.Second,
@@ -96,7 +96,7 @@ func (f *fleet) serve(ctx context.Context, listener net.Listener) error {
 	return nil
 }
 
-// pick is a backend by the weights: each gets its part of their sum, one of weight 0
+// pick chooses a backend by weight: each gets its share of the sum, and weight 0 gets
 // nothing (shared_types.go, BackendRef.Weight).
 func (r *rule) pick(random func(n int) int) (backend, bool) {
 	sum := 0
@@ -117,14 +117,13 @@ func (r *rule) pick(random func(n int) int) (backend, bool) {
 
 type targetKey struct{}
 
-// target is where a request goes, and what is done to it and its answer.
+// target is the endpoint of a request, and the rule whose filters change it.
 type target struct {
 	address string
 	rule    *rule
 }
 
-// ServeHTTP sends a request to an endpoint of the backend that its rule and the weights
-// give it.
+// ServeHTTP forwards a request to an endpoint of the backend that its rule picks.
 func (fe *frontEnd) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e := fe.adopted.Load().route(r)
 	if e == nil {
@@ -139,18 +138,18 @@ func (fe *frontEnd) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	b, any := e.rule.pick(rand.IntN)
 	if !any || b.service == "" {
-		fe.refuse(w, r, http.StatusInternalServerError, "the backend is not valid, or none has a weight") // httproute_types.go, BackendRefs
+		fe.refuse(w, r, http.StatusInternalServerError, "invalid backend, or all weights are 0") // httproute_types.go, BackendRefs
 		return
 	}
 	address := fe.pool.pick(b.service)
 	if address == "" {
-		fe.refuse(w, r, http.StatusServiceUnavailable, b.service+" has no healthy endpoint") // httproute_types.go, BackendRefs
+		fe.refuse(w, r, http.StatusServiceUnavailable, b.service+" has no healthy endpoint") // as above
 		return
 	}
 	fe.reverse.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), targetKey{}, target{address, e.rule})))
 }
 
-// redirect answers with another place (httproute_types.go, HTTPRequestRedirectFilter).
+// redirect answers with a redirect (httproute_types.go, HTTPRequestRedirectFilter).
 func redirect(w http.ResponseWriter, r *http.Request, f *gatewayv1.HTTPRequestRedirectFilter) {
 	to := *r.URL
 	to.Scheme, to.Host = "http", r.Host

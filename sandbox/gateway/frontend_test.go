@@ -19,7 +19,7 @@ func quiet(d Delays) *Config {
 	return &Config{FrontEnds: 3, Delays: &d, Log: slog.New(slog.DiscardHandler)}
 }
 
-// echo answers with the headers that it got.
+// echo answers with the headers of the request.
 func echo(t *testing.T) (address string) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -63,13 +63,13 @@ func TestAnswersOfItsOwn(t *testing.T) {
 		{"no rule", nil, 404},
 		{"no backend", &rule{}, 500},
 		{"weight 0", &rule{backends: []backend{{service: "shop/app:80"}}}, 500},
-		{"a reference that is not valid", &rule{backends: []backend{{weight: 1}}}, 500},
+		{"an invalid reference", &rule{backends: []backend{{weight: 1}}}, 500},
 		{"none healthy", &rule{backends: []backend{{service: "shop/sick:80", weight: 1}}}, 503},
-		{"a backend that is not known", &rule{backends: []backend{{service: "shop/new:80", weight: 1}}}, 503},
+		{"an unknown backend", &rule{backends: []backend{{service: "shop/new:80", weight: 1}}}, 503},
 		{"an endpoint", &rule{backends: []backend{{service: "shop/app:80", weight: 1}}}, 200},
 	} {
 		if got := ask(t, front(t, test.rule)).Code; got != test.want {
-			t.Errorf("%s: %d", test.name, got)
+			t.Errorf("%s: the status is %d, want %d", test.name, got, test.want)
 		}
 	}
 }
@@ -106,14 +106,14 @@ func TestFrontEndsAdoptATableOneAfterTheOtherAndNeverAnOlderOne(t *testing.T) {
 			time.Sleep(time.Second)
 			synctest.Wait()
 			if diff := cmp.Diff(want, adopted()); diff != "" {
-				t.Errorf("adopted (-want +got):\n%s", diff)
+				t.Errorf("the tables that the front ends use (-want +got):\n%s", diff)
 			}
 			time.Sleep(9 * time.Second)
 		}
 		f.frontEnds[0].adopt(newTable(3, nil))
 		f.frontEnds[0].adopt(newTable(2, nil))
 		if got := adopted()[0]; got != 3 {
-			t.Errorf("the first went back to %d", got)
+			t.Errorf("the first front end went back to table %d", got)
 		}
 	})
 }
@@ -125,13 +125,13 @@ func TestEndpointsAreAttachedLateAndBeginUnhealthy(t *testing.T) {
 	defer cancel()
 	p.follow(ctx, map[string]endpoints{"shop/app:80": {addresses: []string{address}, path: "/"}})
 	if got := p.pick("shop/app:80"); got != "" {
-		t.Errorf("at once it sends to %s", got)
+		t.Errorf("the new endpoint %s gets requests at once", got)
 	}
 	for p.pick("shop/app:80") != address {
-		time.Sleep(time.Millisecond) // until it was attached and has answered
+		time.Sleep(time.Millisecond) // until the endpoint is attached and healthy
 	}
 	p.follow(ctx, nil)
 	if got := p.pick("shop/app:80"); got != "" {
-		t.Errorf("a backend that is not used sends to %s", got)
+		t.Errorf("an unused backend picks endpoint %s", got)
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// pool is what the load balancer has of the backends in use: their endpoints, and which
-// of them it finds healthy. All front ends know that at once.
+// pool has the endpoints of the backends in use, and their health. All front ends share
+// it.
 type pool struct {
 	config *Config
 	client *http.Client
@@ -21,21 +21,21 @@ type pool struct {
 	backends map[string]*group // by namespace/name:port
 }
 
-// group is one backend. Made anew, it knows nothing of its endpoints' health.
+// group is one backend. A new group knows nothing of its endpoints' health.
 type group struct {
 	turn    atomic.Uint64
 	members map[string]*member // by address; guarded by the pool
-	wanted  map[string]bool    // as the Service's endpoints are
-	path    string             // that health checks ask
+	wanted  map[string]bool    // the Service's endpoints
+	path    string             // of health checks
 }
 
-// endpoints are those of a backend, as Kubernetes has them, and what they are asked.
+// endpoints are a backend's endpoints in Kubernetes, and the path of their health checks.
 type endpoints struct {
 	addresses []string
 	path      string
 }
 
-// member is an endpoint for as long as it is attached. It begins unhealthy.
+// member is an attached endpoint. It begins unhealthy.
 type member struct {
 	healthy bool
 	stop    context.CancelFunc
@@ -51,8 +51,7 @@ func newPool(c *Config) *pool {
 	}
 }
 
-// follow takes over which backends are in use, and their endpoints. Both reach the load
-// balancer late.
+// follow updates the backends in use at once, and their endpoints after the delays.
 func (p *pool) follow(ctx context.Context, backends map[string]endpoints) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -106,8 +105,8 @@ func (p *pool) detach(g *group, address string) {
 	}
 }
 
-// check asks an endpoint in every interval. One answer of 200 makes it healthy, two others
-// in a row unhealthy.
+// check asks an endpoint every interval. One 200 makes it healthy, two failures in a row
+// make it unhealthy.
 func (p *pool) check(ctx context.Context, name, address string, g *group, m *member) {
 	ticks := time.NewTicker(p.config.Delays.HealthInterval)
 	defer ticks.Stop()
@@ -151,7 +150,7 @@ func (p *pool) ask(ctx context.Context, at string) bool {
 	return response.StatusCode == http.StatusOK
 }
 
-// pick is an endpoint of a backend that is healthy; empty if none is.
+// pick returns the next healthy endpoint of a backend, or "" if there is none.
 func (p *pool) pick(backend string) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -166,7 +165,7 @@ func (p *pool) pick(backend string) string {
 	return good[g.turn.Add(1)%uint64(len(good))]
 }
 
-// String counts the healthy endpoints of each backend, for people.
+// String shows how many endpoints of each backend are healthy.
 func (p *pool) String() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -11,10 +11,10 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
-// table says which rule a request is for. It is a value: nothing changes one.
+// table maps requests to rules. It never changes.
 type table struct {
 	serial  int
-	entries []entry // the first that matches a host and a request wins
+	entries []entry // the first match wins
 }
 
 // entry is one match of one rule of a route, under one host.
@@ -23,7 +23,7 @@ type entry struct {
 	match gatewayv1.HTTPRouteMatch
 	rule  *rule
 
-	// What the precedence among routes goes by.
+	// For the precedence among routes.
 	created   time.Time
 	name      string // namespace/name
 	ruleIndex int
@@ -35,14 +35,14 @@ type rule struct {
 	backends []backend
 }
 
-// backend is one reference of a rule with its share. One that is not valid answers 500.
+// backend is one reference of a rule with its weight. An invalid one answers 500.
 type backend struct {
 	service string // namespace/name:port; empty: not valid
 	weight  int
 }
 
-// newTable sorts entries by precedence: hosts first, by their characters without and then
-// with a wildcard (httproute_types.go, Hostnames); then an exact path, the longest
+// newTable sorts entries by precedence: exact hosts before wildcards, longer hosts first
+// (httproute_types.go, Hostnames); then an exact path, the longest
 // prefix, a method, the most headers, the most query parameters; then the oldest route,
 // its name, and the order of its rules (httproute_types.go, Matches).
 func newTable(serial int, entries []entry) *table {
@@ -57,7 +57,7 @@ func newTable(serial int, entries []entry) *table {
 	return &table{serial: serial, entries: entries}
 }
 
-// exactHost is how many characters of a host are no wildcard's.
+// exactHost is the length of a host without a wildcard, and 0 for one with.
 func exactHost(host string) int {
 	if strings.HasPrefix(host, "*") {
 		return 0
@@ -93,7 +93,7 @@ func compareMatches(a, b gatewayv1.HTTPRouteMatch) int {
 	)
 }
 
-// path is what a match asks of the path: by default everything.
+// path is the path condition of a match. The default matches every path.
 func path(m gatewayv1.HTTPRouteMatch) (kind gatewayv1.PathMatchType, value string) {
 	kind, value = gatewayv1.PathMatchPathPrefix, "/"
 	if m.Path != nil {
@@ -118,7 +118,7 @@ func (t *table) route(r *http.Request) *entry {
 	return nil
 }
 
-// hostOf is the name in a Host header.
+// hostOf returns the host name of a Host header: lower case, without port and last dot.
 func hostOf(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
@@ -126,8 +126,8 @@ func hostOf(host string) string {
 	return strings.ToLower(strings.TrimSuffix(host, "."))
 }
 
-// matchesHost: a wildcard stands for one label or more, and not for none
-// (shared_types.go, Hostname).
+// matchesHost reports whether a pattern covers a host. A wildcard stands for at least one
+// label (shared_types.go, Hostname).
 func matchesHost(pattern, host string) bool {
 	if suffix, wild := strings.CutPrefix(pattern, "*"); wild {
 		return len(host) > len(suffix) && strings.HasSuffix(host, suffix)
@@ -135,7 +135,8 @@ func matchesHost(pattern, host string) bool {
 	return pattern == "" || pattern == host
 }
 
-// matches: all conditions of a match hold (httproute_types.go, HTTPRouteMatch).
+// matches reports whether all conditions of a match hold (httproute_types.go,
+// HTTPRouteMatch).
 func matches(m gatewayv1.HTTPRouteMatch, r *http.Request) bool {
 	switch kind, value := path(m); kind {
 	case gatewayv1.PathMatchExact:
@@ -166,7 +167,7 @@ func matches(m gatewayv1.HTTPRouteMatch, r *http.Request) bool {
 	return true
 }
 
-// hasPrefix: element by element, so that /foo matches /foo/bar and not /foobar
+// hasPrefix compares whole elements: /foo matches /foo/bar, but not /foobar
 // (httproute_types.go, PathMatchPathPrefix).
 func hasPrefix(path, prefix string) bool {
 	prefix = strings.TrimSuffix(prefix, "/")

@@ -10,7 +10,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
-// on is a match of a path, with what is added to it.
+// on is a match of a path, with further conditions.
 func on(kind gatewayv1.PathMatchType, value string, add ...func(*gatewayv1.HTTPRouteMatch)) gatewayv1.HTTPRouteMatch {
 	m := gatewayv1.HTTPRouteMatch{Path: &gatewayv1.HTTPPathMatch{Type: &kind, Value: &value}}
 	for _, a := range add {
@@ -33,7 +33,7 @@ func query(name string) func(*gatewayv1.HTTPRouteMatch) {
 
 func get(m *gatewayv1.HTTPRouteMatch) { m.Method = new(gatewayv1.HTTPMethodGet) }
 
-// request is one with the headers A and B.
+// request is a GET request with the headers A and B.
 func request(t *testing.T, url string) *http.Request {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
@@ -67,7 +67,7 @@ func TestPrecedence(t *testing.T) {
 		for j := range i {
 			for _, both := range [][]entry{{ascending[i], ascending[j]}, {ascending[j], ascending[i]}} {
 				if got := newTable(1, both).route(request(t, "http://shop.example.com/p/a/b?a=1&b=1")); got.rule != ascending[i].rule {
-					t.Errorf("%d and %d: the less specific one wins", i, j)
+					t.Errorf("entry %d wins over the more specific entry %d", j, i)
 				}
 			}
 		}
@@ -91,7 +91,7 @@ func TestPrefixMatchesWholeElements(t *testing.T) {
 	} {
 		m := on(gatewayv1.PathMatchPathPrefix, test.prefix)
 		if got := matches(m, request(t, "http://x"+test.path)); got != test.want {
-			t.Errorf("prefix %s matches %s: %v", test.prefix, test.path, got)
+			t.Errorf("prefix %s matches %s: %v, want %v", test.prefix, test.path, got, test.want)
 		}
 	}
 	if matches(on(gatewayv1.PathMatchExact, "/foo"), request(t, "http://x/foo/")) {
@@ -109,7 +109,7 @@ func TestHosts(t *testing.T) {
 		r := request(t, "http://x/")
 		r.Host = host
 		if got := table.route(r).host; got != want {
-			t.Errorf("%s is of %q, not %q", host, got, want)
+			t.Errorf("host %s matches %q, want %q", host, got, want)
 		}
 	}
 	for _, test := range []struct {
@@ -125,7 +125,7 @@ func TestHosts(t *testing.T) {
 		{"a.com", "b.com", "", false},
 	} {
 		if got, ok := intersect(test.listener, test.route); got != test.want || ok != test.ok {
-			t.Errorf("listener %q and route %q meet at %q, %v", test.listener, test.route, got, ok)
+			t.Errorf("listener %q and route %q share the host %q (%v), want %q (%v)", test.listener, test.route, got, ok, test.want, test.ok)
 		}
 	}
 }
@@ -136,12 +136,12 @@ func TestWeights(t *testing.T) {
 	for i := range 4 {
 		b, ok := r.pick(func(n int) int {
 			if n != 4 {
-				t.Errorf("the sum of the weights is %d", n)
+				t.Errorf("the weights add up to %d, want 4", n)
 			}
 			return i
 		})
 		if !ok {
-			t.Error("nobody is picked")
+			t.Error("no backend is picked")
 		}
 		got[b.service]++
 	}
@@ -149,6 +149,6 @@ func TestWeights(t *testing.T) {
 		t.Errorf("shares (-want +got):\n%s", diff)
 	}
 	if _, ok := (&rule{backends: []backend{{service: "a"}}}).pick(func(int) int { return 0 }); ok {
-		t.Error("one of weight 0 is picked")
+		t.Error("a backend of weight 0 is picked")
 	}
 }

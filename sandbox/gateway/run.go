@@ -23,7 +23,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
-// Kinds of objects that are followed.
+// The kinds of objects that the controller watches.
 var ( //nolint:gochecknoglobals // names
 	gatewayAPI = schema.GroupVersion(gatewayv1.GroupVersion)
 
@@ -48,15 +48,15 @@ type balancer struct {
 	serial int
 }
 
-// Run balances the load until ctx ends; it calls ready when the routes that exist are
-// known. The cluster must have the Gateway API's definitions.
+// Run runs controller and load balancer until ctx ends. It calls ready once it knows the
+// existing routes. The cluster must have the Gateway API's CRDs.
 func Run(ctx context.Context, c Config, ready func()) error {
 	c.setDefaults()
 	limited := rest.CopyConfig(c.Rest)
 	limited.QPS = -1
 	api, err := dynamic.NewForConfig(limited)
 	if err != nil {
-		return fmt.Errorf("making the Gateway controller's client: %w", err)
+		return fmt.Errorf("creating the Gateway controller's client: %w", err)
 	}
 	b := &balancer{
 		config: &c, api: api, stores: map[schema.GroupVersionResource]cache.Store{}, pool: newPool(&c),
@@ -86,7 +86,7 @@ func Run(ctx context.Context, c Config, ready func()) error {
 	return nil
 }
 
-// watch follows the objects; it returns once all lists are in.
+// watch starts watching the objects and returns once it has every list.
 func (b *balancer) watch(ctx context.Context) error {
 	factory := dynamicinformer.NewDynamicSharedInformerFactory(b.api, 0)
 	told := cache.ResourceEventHandlerFuncs{
@@ -111,11 +111,11 @@ func (b *balancer) watch(ctx context.Context) error {
 func (b *balancer) tell() {
 	select {
 	case b.edited <- struct{}{}:
-	default: // told already
+	default: // already noted
 	}
 }
 
-// follow carries out what was edited, Delays.Programme later, one after the other.
+// follow applies one edit after the other, each after Delays.Programme.
 func (b *balancer) follow(ctx context.Context) {
 	b.tell()
 	for {
@@ -124,7 +124,7 @@ func (b *balancer) follow(ctx context.Context) {
 			return
 		case <-b.edited:
 		}
-		c := b.read() // as it is now, whatever is edited meanwhile
+		c := b.read() // later edits wait for the next round
 		b.pool.follow(ctx, b.endpoints(c.used()))
 		select {
 		case <-ctx.Done():
@@ -134,7 +134,7 @@ func (b *balancer) follow(ctx context.Context) {
 		t := translate(c)
 		b.serial++
 		b.fleet.publish(newTable(b.serial, t.entries))
-		b.config.Log.DebugContext(ctx, "routes carried out", "serial", b.serial, "matches", len(t.entries), "backends", b.pool)
+		b.config.Log.DebugContext(ctx, "routes applied", "serial", b.serial, "matches", len(t.entries), "backends", b.pool)
 		b.report(ctx, c, t)
 	}
 }
@@ -157,7 +157,7 @@ func all[T any](b *balancer, kind schema.GroupVersionResource) []T {
 			continue
 		}
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(item.(*unstructured.Unstructured).Object, &o); err != nil {
-			b.config.Log.Error("an object cannot be read", "kind", kind.Resource, "name", k, "error", err)
+			b.config.Log.Error("reading an object", "kind", kind.Resource, "name", k, "error", err)
 			continue
 		}
 		objects = append(objects, o)
@@ -165,7 +165,7 @@ func all[T any](b *balancer, kind schema.GroupVersionResource) []T {
 	return objects
 }
 
-// read is the cluster as it is known now.
+// read returns the cluster's objects as the watches know them now.
 func (b *balancer) read() cluster {
 	ports := map[string]map[int32]bool{}
 	for _, s := range all[corev1.Service](b, serviceKind) {
@@ -190,8 +190,8 @@ func (b *balancer) read() cluster {
 	}
 }
 
-// used are the backends that get a share of any rule. One of weight 0 is not kept: that
-// GKE keeps it is not said anywhere, and this is what hurts more.
+// used are the backends that get a share of a rule. A backend of weight 0 is not kept:
+// GKE does not document whether it keeps one, and this is the worse case.
 func (c cluster) used() map[string]bool {
 	used := map[string]bool{}
 	for _, e := range translate(c).entries {
@@ -204,7 +204,7 @@ func (c cluster) used() map[string]bool {
 	return used
 }
 
-// endpoints are the addresses of the ready pods of backends.
+// endpoints are the addresses of the backends' ready pods.
 func (b *balancer) endpoints(used map[string]bool) map[string]endpoints {
 	found := map[string]endpoints{}
 	policies := all[unstructured.Unstructured](b, healthKind)

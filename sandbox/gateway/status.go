@@ -15,8 +15,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
-// report writes into the status of the objects what was carried out of the generations
-// that were read.
+// report writes the status of the objects for the generations that were applied.
 func (b *balancer) report(ctx context.Context, c cluster, t translation) {
 	for i := range c.classes {
 		if class := c.classes[i].DeepCopy(); string(class.Spec.ControllerName) == b.config.Controller {
@@ -82,8 +81,8 @@ func compare(a, b string) int {
 	return 0
 }
 
-// parentsOf is the status of a route: other controllers' words stay, ours are of the
-// parents that it has now (shared_types.go, RouteStatus).
+// parentsOf is the status of a route: other controllers' entries stay, and this
+// controller's are replaced (shared_types.go, RouteStatus).
 func parentsOf(r *gatewayv1.HTTPRoute, verdicts []verdict, controller string) []gatewayv1.RouteParentStatus {
 	parents := slices.DeleteFunc(slices.Clone(r.Status.Parents), func(p gatewayv1.RouteParentStatus) bool {
 		return string(p.ControllerName) == controller
@@ -105,14 +104,14 @@ func parentsOf(r *gatewayv1.HTTPRoute, verdicts []verdict, controller string) []
 	return parents
 }
 
-// write writes a status that changed. Whoever was faster has made this look again.
+// write writes a status that changed. After a conflict the controller looks again.
 func (b *balancer) write(ctx context.Context, kind schema.GroupVersionResource, o metav1.Object, before, after any) {
 	if reflect.DeepEqual(before, after) {
 		return
 	}
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)
 	if err != nil {
-		b.config.Log.ErrorContext(ctx, "a status cannot be written", "kind", kind.Resource, "name", o.GetName(), "error", err)
+		b.config.Log.ErrorContext(ctx, "encoding a status", "kind", kind.Resource, "name", o.GetName(), "error", err)
 		return
 	}
 	u := &unstructured.Unstructured{Object: content}

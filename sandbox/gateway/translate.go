@@ -10,33 +10,33 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
-// cluster is what the controller knows of the API server's objects.
+// cluster is the controller's view of the API server's objects.
 type cluster struct {
 	controller string
 	labels     map[string]map[string]string // of namespaces
 	classes    []gatewayv1.GatewayClass
 	gateways   []gatewayv1.Gateway
 	routes     []gatewayv1.HTTPRoute
-	// hasPort tells whether a Service exists and has a port.
+	// hasPort reports whether a Service exists and has a port.
 	hasPort func(namespace, name string, port int32) (service, found bool)
 }
 
-// translation is what becomes of a cluster.
+// translation is what the load balancer does and what the status reports.
 type translation struct {
 	entries []entry
-	// verdicts on parents of routes, by route.
+	// verdicts by route.
 	verdicts map[string][]verdict
 	// attached counts the routes of each listener of a Gateway.
 	attached map[string]map[gatewayv1.SectionName]int32
 }
 
-// verdict is what the controller says of a route at one of its parents.
+// verdict is the controller's judgement of a route at one of its parents.
 type verdict struct {
 	parent             gatewayv1.ParentReference
 	accepted, resolved reason
 }
 
-// reason is a condition's; with Why it is false.
+// reason is the reason of a condition. The condition is false if why is set.
 type reason struct{ name, why string }
 
 func (r reason) condition(kind string, generation int64) metav1.Condition {
@@ -49,7 +49,7 @@ func (r reason) condition(kind string, generation int64) metav1.Condition {
 
 func key(namespace, name string) string { return namespace + "/" + name }
 
-// translate is pure.
+// translate judges every route and makes the entries of the accepted ones. It is pure.
 func translate(c cluster) translation {
 	t := translation{verdicts: map[string][]verdict{}, attached: map[string]map[gatewayv1.SectionName]int32{}}
 	for i := range c.routes {
@@ -90,7 +90,7 @@ func (t *translation) attach(gateway *gatewayv1.Gateway, listeners []gatewayv1.S
 	}
 }
 
-// add makes entries of a route under a host.
+// add adds the entries of a route under a host.
 func (t *translation) add(route *gatewayv1.HTTPRoute, host string, rules []*rule) {
 	for i := range route.Spec.Rules {
 		all := route.Spec.Rules[i].Matches
@@ -128,8 +128,8 @@ func (c cluster) serves(g *gatewayv1.Gateway) bool {
 	})
 }
 
-// hostsOf are the hosts under which a route is attached to a Gateway: those that both its
-// listeners and the route name (httproute_types.go, Hostnames).
+// hostsOf are the hosts of a route on a Gateway: those that both a listener and the route
+// name (httproute_types.go, Hostnames).
 func (c cluster) hostsOf(g *gatewayv1.Gateway, route *gatewayv1.HTTPRoute, parent gatewayv1.ParentReference) (
 	hosts []string, attached []gatewayv1.SectionName, why reason,
 ) {
@@ -191,7 +191,7 @@ func (c cluster) admits(g *gatewayv1.Gateway, l gatewayv1.Listener, route *gatew
 	return from == gatewayv1.NamespacesFromAll || from == gatewayv1.NamespacesFromSame && route.Namespace == g.Namespace
 }
 
-// intersect is the more specific of two hosts if one covers the other.
+// intersect returns the more specific of two hosts if one covers the other.
 func intersect(listener, route string) (string, bool) {
 	switch {
 	case covers(listener, route):
@@ -202,7 +202,7 @@ func intersect(listener, route string) (string, bool) {
 	return "", false
 }
 
-// covers reports whether every host of a pattern is one of another.
+// covers reports whether a pattern covers every host of another.
 func covers(pattern, other string) bool {
 	suffix, wild := strings.CutPrefix(pattern, "*")
 	if !wild {
@@ -212,14 +212,14 @@ func covers(pattern, other string) bool {
 	return len(other) >= len(suffix) && strings.HasSuffix(other, suffix)
 }
 
-// rules reads those of a route. A reference that is not valid answers 500, for its share
-// of the requests (httproute_types.go, BackendRefs).
+// rules reads a route's rules. An invalid reference answers 500 for its share of the
+// requests (httproute_types.go, BackendRefs).
 func (c cluster) rules(route *gatewayv1.HTTPRoute) (all []*rule, resolved reason, unsupported string) {
 	resolved = reason{name: string(gatewayv1.RouteReasonResolvedRefs)}
 	for i, r := range route.Spec.Rules {
 		for _, m := range r.Matches {
 			if kind, _ := path(m); kind == gatewayv1.PathMatchRegularExpression {
-				unsupported = fmt.Sprintf("rule %d has a path that is a regular expression", i)
+				unsupported = fmt.Sprintf("rule %d matches the path by a regular expression", i)
 			}
 		}
 		for _, f := range r.Filters {
@@ -243,14 +243,13 @@ func (c cluster) rules(route *gatewayv1.HTTPRoute) (all []*rule, resolved reason
 	return all, resolved, unsupported
 }
 
-// supported are the filters that are.
+// supported are the filters that this load balancer has.
 var supported = []gatewayv1.HTTPRouteFilterType{ //nolint:gochecknoglobals // a constant list
 	gatewayv1.HTTPRouteFilterRequestHeaderModifier, gatewayv1.HTTPRouteFilterResponseHeaderModifier, gatewayv1.HTTPRouteFilterRequestRedirect,
 }
 
-// backend reads a reference: its weight is 1 by default, and 0 is nobody's share
-// (shared_types.go, BackendRef). References into other namespaces need a grant, which is
-// left out: they are refused.
+// backend reads a reference. Its default weight is 1 (shared_types.go, BackendRef).
+// References into other namespaces are refused, since there are no grants here.
 func (c cluster) backend(namespace string, ref gatewayv1.HTTPBackendRef) (backend, reason) {
 	b := backend{weight: 1}
 	if ref.Weight != nil {
@@ -258,7 +257,7 @@ func (c cluster) backend(namespace string, ref gatewayv1.HTTPBackendRef) (backen
 	}
 	switch {
 	case ref.Kind != nil && *ref.Kind != "Service" || ref.Group != nil && *ref.Group != "":
-		return b, reason{string(gatewayv1.RouteReasonInvalidKind), "a backendRef is no Service: " + string(ref.Name)}
+		return b, reason{string(gatewayv1.RouteReasonInvalidKind), "a backendRef is not a Service: " + string(ref.Name)}
 	case ref.Namespace != nil && string(*ref.Namespace) != namespace:
 		return b, reason{string(gatewayv1.RouteReasonRefNotPermitted), "a backendRef is in another namespace: " + string(ref.Name)}
 	case ref.Port == nil:

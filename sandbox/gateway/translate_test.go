@@ -9,7 +9,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// shop is a cluster with a Gateway, a route, and Services named known.
+// shop is a cluster with two Gateways, a route, and the Service known with port 80.
 func shop(t *testing.T, route string) cluster {
 	t.Helper()
 	c := cluster{
@@ -79,7 +79,7 @@ func TestStatusOfParents(t *testing.T) {
 		for _, condition := range p.Conditions {
 			line += " " + condition.Type + "=" + string(condition.Status)
 			if condition.ObservedGeneration != 4 {
-				t.Errorf("%s speaks of generation %d", condition.Type, condition.ObservedGeneration)
+				t.Errorf("%s has the observed generation %d, want 4", condition.Type, condition.ObservedGeneration)
 			}
 		}
 		got = append(got, line)
@@ -93,10 +93,10 @@ func TestStatusOfParents(t *testing.T) {
 func TestBackendsOfWeight0AreNotKept(t *testing.T) {
 	c := shop(t, "{parentRefs: [{name: outside}], hostnames: [a.example.com], rules: [{backendRefs: [{name: known, port: 80, weight: 0}]}]}")
 	if used := c.used(); len(used) != 0 {
-		t.Errorf("kept are %v", used)
+		t.Errorf("backends of weight 0 are kept: %v", used)
 	}
 	c.routes[0].Spec.Rules[0].BackendRefs[0].Weight = nil
 	if used := c.used(); !used["shop/known:80"] {
-		t.Errorf("kept are %v", used)
+		t.Errorf("the backend of the default weight is not kept: %v", used)
 	}
 }

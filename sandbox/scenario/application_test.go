@@ -26,7 +26,7 @@ import (
 // patience bounds every wait.
 const patience = 90 * time.Second
 
-// name is that of the BlueGreen and the prefix of everything it is made of.
+// name is the BlueGreen's name and the prefix of its objects' names.
 const name = "my-python-app"
 
 // application is an application in a namespace of its own, with its repository.
@@ -36,8 +36,8 @@ type application struct {
 	repo      *githubtest.Repository
 }
 
-// newApplication makes the namespace, grants it the repository acme/<namespace> and
-// the projects that build, and makes the repository with these files.
+// newApplication creates the repository acme/<namespace> with these files, and the
+// namespace with grants for that repository and the projects that build.
 func newApplication(t *testing.T, namespace string, files map[string]githubtest.File) *application {
 	t.Helper()
 	a := newRepository(t, namespace, files)
@@ -45,15 +45,15 @@ func newApplication(t *testing.T, namespace string, files map[string]githubtest.
 		Name: namespace, Annotations: map[string]string{
 			v1alpha1.RepositoriesAnnotation: a.repository(),
 			v1alpha1.ProjectsAnnotation:     "acme-prod,refused-prod,buildfile-prod,your-gcp-project-id",
-			// The GitHub that its triggers build from is not the world's known one.
+			// Turnout cannot know which repository these triggers build from.
 			v1alpha1.TriggersAnnotation: "acme-prod/global/ship-*,refused-prod/global/ship-*",
 		},
 	}})
 	return a
 }
 
-// newRepository makes the repository acme/<namespace> with these files and the App
-// installed, and nothing in the cluster.
+// newRepository creates the repository acme/<namespace> with these files and installs the
+// App on it. It creates nothing in the cluster.
 func newRepository(t *testing.T, namespace string, files map[string]githubtest.File) *application {
 	t.Helper()
 	a := &application{t: t, namespace: namespace}
@@ -70,9 +70,8 @@ func newRepository(t *testing.T, namespace string, files map[string]githubtest.F
 	return a
 }
 
-// adoptExample runs the example in a namespace of its own: one pod a colour, a
-// host of its own, and the given fields of the BlueGreen's spec besides those
-// that it needs.
+// adoptExample runs the example in its own namespace, with its own host and one pod a
+// colour. spec adds fields to the BlueGreen's spec.
 func adoptExample(t *testing.T, namespace string, spec map[string]any) *application {
 	t.Helper()
 	a := newApplication(t, namespace, sources(t, example))
@@ -93,8 +92,8 @@ func adoptExample(t *testing.T, namespace string, spec map[string]any) *applicat
 	return a
 }
 
-// take makes an example's BlueGreen this application's, with a proof that suits
-// the load balancer's speed.
+// take points an example's BlueGreen at this application's repository, and shortens its
+// proof to suit the load balancer's speed.
 func (a *application) take(blueGreen *unstructured.Unstructured) {
 	a.t.Helper()
 	set(a.t, blueGreen, a.repository(), "spec", "repository")
@@ -121,7 +120,7 @@ func set(t *testing.T, u *unstructured.Unstructured, value any, field ...string)
 
 func (a *application) repository() string { return "acme/" + a.namespace }
 
-// host is the one that the example's Ingress gets.
+// host is the host of the example's Ingress.
 func (a *application) host() string { return a.namespace + ".example.com" }
 
 // setHost gives an Ingress's first rule the host of this application.
@@ -144,7 +143,7 @@ func (a *application) key(name string) client.ObjectKey {
 	return client.ObjectKey{Namespace: a.namespace, Name: name}
 }
 
-// apply creates what the manifests of a directory describe, changed as told.
+// apply creates the objects of a directory's manifests. change, if given, edits each first.
 func (a *application) apply(dir string, change func(*unstructured.Unstructured)) {
 	a.t.Helper()
 	for _, path := range a.manifests(dir) {
@@ -191,8 +190,7 @@ func (a *application) create(object client.Object) {
 	}
 }
 
-// handOver creates a BlueGreen with the two fields that every one needs, and with
-// those of more.
+// handOver creates a BlueGreen with the two required fields and those of more.
 func (a *application) handOver(name, project string, more map[string]any) {
 	a.t.Helper()
 	spec := map[string]any{"repository": a.repository(), "build": map[string]any{"project": project}}
@@ -204,7 +202,8 @@ func (a *application) handOver(name, project string, more map[string]any) {
 	a.create(u)
 }
 
-// await waits until a condition holds, and says what was seen last otherwise.
+// await waits until a condition holds. If it never does, the failure shows what was seen
+// last.
 func (a *application) await(what string, holds func(context.Context) (bool, string)) {
 	a.t.Helper()
 	var last string
@@ -227,7 +226,7 @@ func (a *application) blueGreen() *v1alpha1.BlueGreen {
 	return bg
 }
 
-// awaitReason waits until the application's condition has a reason.
+// awaitReason waits until the BlueGreen's condition has a reason.
 func (a *application) awaitReason(reason string) {
 	a.t.Helper()
 	a.awaitReasonOf(name, reason)
@@ -304,7 +303,7 @@ func (a *application) releases() []v1alpha1.Release {
 	return list.Items
 }
 
-// follow waits until the deploy of a pull request is as wanted.
+// follow waits until the deploy of a pull request satisfies is.
 func (a *application) follow(pr *githubtest.PullRequest, what string, is func(*v1alpha1.Release) bool) *v1alpha1.Release {
 	a.t.Helper()
 	return a.followRelease(what, func(rel *v1alpha1.Release) bool {
@@ -334,8 +333,8 @@ func in(phase v1alpha1.ReleasePhase) func(*v1alpha1.Release) bool {
 
 func isRollback(rel *v1alpha1.Release) bool { return rel.Spec.Rollback != nil }
 
-// awaitDeployment waits until the deployment of a merged commit has a state, and returns
-// every state it had, oldest first.
+// awaitDeployment waits until the deployment of a merged commit has a state. It returns
+// all its states, oldest first.
 func (a *application) awaitDeployment(commit, state string) (states []string) {
 	a.t.Helper()
 	a.await(fmt.Sprintf("the deployment of %s to be %s", commit, state), func(context.Context) (bool, string) {
@@ -353,8 +352,8 @@ func (a *application) awaitDeployment(commit, state string) (states []string) {
 	return states
 }
 
-// awaitComment waits until a comment of turnout on a pull request has a text, and
-// returns all of turnout's.
+// awaitComment waits until one of turnout's comments on a pull request contains a text. It
+// returns all of turnout's comments there.
 func (a *application) awaitComment(number int, text string) (own []githubtest.Comment) {
 	a.t.Helper()
 	a.await("a comment that says "+text, func(context.Context) (bool, string) {
@@ -372,8 +371,7 @@ func (a *application) awaitComment(number int, text string) (own []githubtest.Co
 	return own
 }
 
-// awaitAnswer waits until users of a host get an answer with a text, by its
-// version or in its body.
+// awaitAnswer waits until a host's answer contains a text, in its status, version or body.
 func (a *application) awaitAnswer(host, text string) {
 	a.t.Helper()
 	a.await(host+" to answer "+text, func(ctx context.Context) (bool, string) {
@@ -382,7 +380,7 @@ func (a *application) awaitAnswer(host, text string) {
 	})
 }
 
-// get asks the load balancer and returns status, version and body in a line.
+// get asks the load balancer and returns status, version and body in one line.
 func get(ctx context.Context, host, path string) (string, error) {
 	resp, err := running.Get(ctx, host, path)
 	if err != nil {

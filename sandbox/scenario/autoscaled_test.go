@@ -15,8 +15,8 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// autoscale makes a colour's autoscaler. Without metrics it keeps the size, as far as
-// its bounds allow that.
+// autoscale creates a colour's autoscaler. It has no metrics, so it only keeps the size
+// within its bounds.
 func (a *application) autoscale(c v1alpha1.Color, from, to int32) {
 	a.t.Helper()
 	a.create(&autoscalingv2.HorizontalPodAutoscaler{
@@ -28,11 +28,11 @@ func (a *application) autoscale(c v1alpha1.Color, from, to int32) {
 	})
 }
 
-// awaitScaled waits until a colour is asked to have a size, and its autoscaler has a
+// awaitScaled waits until a colour's Deployment wants a size and its autoscaler has a
 // minimum.
 func (a *application) awaitScaled(c v1alpha1.Color, size, minimum int32) {
 	a.t.Helper()
-	a.await(fmt.Sprintf("%s to have the size %d, and a minimum of %d", c, size, minimum), func(ctx context.Context) (bool, string) {
+	a.await(fmt.Sprintf("%s to have the size %d and the minimum %d", c, size, minimum), func(ctx context.Context) (bool, string) {
 		d, h := &appsv1.Deployment{}, &autoscalingv2.HorizontalPodAutoscaler{}
 		for _, err := range []error{running.kube.Get(ctx, a.key(name+"-"+string(c)), d), running.kube.Get(ctx, a.key(name+"-"+string(c)), h)} {
 			if err != nil {
@@ -44,15 +44,15 @@ func (a *application) awaitScaled(c v1alpha1.Color, size, minimum int32) {
 	})
 }
 
-// An autoscaler sees no load on a colour that no user reaches, and would scale it down
-// right before users come, or keep one from being shrunk whose users have left.
+// An autoscaler sees no load on the idle colour. Left alone, it would scale the new colour
+// down right before users come, and keep the old one from shrinking after they left.
 func TestAutoscaledColoursKeepTheirSizeWhereverUsersAre(t *testing.T) {
 	t.Parallel()
 	a := newApplication(t, "autoscaled", sources(t, example))
 	a.apply(filepath.Join(example, "k8s"), func(u *unstructured.Unstructured) {
 		switch u.GetKind() {
 		case "Deployment":
-			set(t, u, int64(3), "spec", "replicas") // as the live one's autoscaler has made it
+			set(t, u, int64(3), "spec", "replicas") // the live colour's autoscaler chose 3
 			if strings.HasSuffix(u.GetName(), "green") {
 				set(t, u, int64(1), "spec", "replicas")
 			}
@@ -72,10 +72,10 @@ func TestAutoscaledColoursKeepTheirSizeWhereverUsersAre(t *testing.T) {
 	failed := a.watchUsers("200 ")
 
 	pr := a.merge("Version two", map[string]string{"VERSION": "v2.0.0\n"})
-	a.awaitScaled(v1alpha1.Green, 3, 3) // while it is staged
+	a.awaitScaled(v1alpha1.Green, 3, 3) // while green is staged
 	a.follow(pr, "success", in(v1alpha1.ReleaseSucceeded))
-	a.awaitScaled(v1alpha1.Green, 3, 1) // users are there
-	a.awaitScaled(v1alpha1.Blue, 0, 1)  // an autoscaler lets one of no size be
+	a.awaitScaled(v1alpha1.Green, 3, 1) // green has the users
+	a.awaitScaled(v1alpha1.Blue, 0, 1)  // an autoscaler ignores a Deployment of size 0
 
 	a.comment(pr.Number, running.writer, "/rollback")
 	a.awaitScaled(v1alpha1.Blue, 3, 3)

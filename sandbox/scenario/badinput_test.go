@@ -21,10 +21,10 @@ import (
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
-// marker is in every body that the log must not have anything of.
+// marker is in every body here; the log must never contain it.
 const marker = "MARKER-7f3a-of-a-body"
 
-// request is a POST to the webhook, well made unless a field says otherwise.
+// request is a request to the webhook.
 type request struct {
 	method, event, contentType string
 	body                       []byte
@@ -80,7 +80,7 @@ func TestWebhookAnswersBadRequestsAndLogsNothingOfThem(t *testing.T) {
 		{"no signature", request{post, "push", json, body, "-"}, http.StatusUnauthorized},
 		{"another secret", request{post, "push", json, body, githubtest.Sign("another", body)}, http.StatusUnauthorized},
 		{"a signature of another body", request{post, "push", json, body, sign([]byte("{}"))}, http.StatusUnauthorized},
-		{"a signature that is none", request{post, "push", json, body, "sha256=zz"}, http.StatusUnauthorized},
+		{"a malformed signature", request{post, "push", json, body, "sha256=zz"}, http.StatusUnauthorized},
 		{"a form", request{post, "push", "application/x-www-form-urlencoded", body, sign(body)}, http.StatusUnsupportedMediaType},
 		{"over 25 MB", request{post, "push", json, large, sign(large)}, http.StatusRequestEntityTooLarge},
 		{"no JSON", request{post, "push", json, []byte(marker), sign([]byte(marker))}, http.StatusBadRequest},
@@ -92,7 +92,7 @@ func TestWebhookAnswersBadRequestsAndLogsNothingOfThem(t *testing.T) {
 				c.send.signature = sign(c.send.body)
 			}
 			if got := c.send.send(t); got != c.want {
-				t.Errorf("answered %d, want %d", got, c.want)
+				t.Errorf("the answer is %d, want %d", got, c.want)
 			}
 		})
 	}
@@ -101,25 +101,24 @@ func TestWebhookAnswersBadRequestsAndLogsNothingOfThem(t *testing.T) {
 		t.Fatal(err)
 	}
 	if bytes.Contains(log, []byte(marker)) {
-		t.Error("the log has something of a body")
+		t.Error("the log contains a part of a body")
 	}
 	for _, want := range []string{
 		`"webhook refused","delivery":"bad-input","status":401`,
 		`"webhook does not concern us","delivery":"bad-input","event":"sponsorship.created"`,
 	} {
 		if !bytes.Contains(log, []byte(want)) {
-			t.Errorf("the log does not say %s", want)
+			t.Errorf("the log lacks %s", want)
 		}
 	}
 	for _, series := range []string{`turnout_webhooks_total{event="",status="401"}`, `turnout_webhooks_total{event="other",status="202"}`} {
 		if metric(t, series) < 1 {
-			t.Errorf("%s did not change", series)
+			t.Errorf("the metric %s does not count the request", series)
 		}
 	}
 }
 
-// delivered waits until turnout has answered 202 to a webhook of a repository, and
-// so has done all that it will do about it.
+// delivered waits until turnout has answered 202 to a webhook of the repository.
 func (a *application) delivered(event string, contains string) {
 	a.t.Helper()
 	_, err := running.turnout.App.WaitForDelivery(a.t.Context(), func(d githubtest.Delivery) bool {
@@ -150,11 +149,11 @@ func TestPushForANamespaceWithoutTheGrantDoesNothing(t *testing.T) {
 	a.comment(pr.Number, running.writer, "/promote")
 	a.delivered("issue_comment", "/promote")
 	if got := a.releases(); len(got) > 0 {
-		t.Errorf("there is a release: %s", got[0].Name)
+		t.Errorf("release %s was created, want none", got[0].Name)
 	}
 	for _, r := range running.GitHub.Requests() {
 		if strings.Contains(r.Path, a.repository()) {
-			t.Errorf("GitHub was asked about the repository: %s %s", r.Method, r.Path)
+			t.Errorf("turnout asked GitHub about the repository: %s %s", r.Method, r.Path)
 		}
 	}
 }
@@ -194,13 +193,13 @@ func TestWhatIsNoCommandIsIgnored(t *testing.T) {
 	}
 	for _, c := range slices.Concat(a.repo.Comments(pr.Number), a.repo.Comments(issue)) {
 		if c.App != nil || len(c.Reactions) > 0 {
-			t.Errorf("turnout answered: %q with %d reactions", c.Body, len(c.Reactions))
+			t.Errorf("turnout answered or reacted: comment %q has %d reactions", c.Body, len(c.Reactions))
 		}
 	}
 	if got := a.releases(); len(got) > 0 {
-		t.Errorf("there is a release: %s", got[0].Name)
+		t.Errorf("release %s was created, want none", got[0].Name)
 	}
-	// The same place, and a command: it is heard, so that the above proves something.
+	// A real command in the same place is answered: turnout does read these comments.
 	a.comment(pr.Number, running.writer, "/status")
 	a.awaitComment(pr.Number, v1alpha1.ReasonIngressMissing)
 }
@@ -223,24 +222,24 @@ func TestBadBuildFileFailsTheDeploymentBeforeAnythingIsStarted(t *testing.T) {
 		rel := a.follow(pr, "the failure", in(v1alpha1.ReleaseFailed))
 		states := a.awaitDeployment(pr.MergeCommit(), "failure")
 		if slices.Contains(states, "success") {
-			t.Errorf("%s: the deployment was a success at some time: %v", c.title, states)
+			t.Errorf("%s: the deployment was reported as a success: %v", c.title, states)
 		}
 		for _, want := range c.want {
 			if !strings.Contains(rel.Status.Failure.Message, want) {
-				t.Errorf("%s: the failure does not say %s: %s", c.title, want, rel.Status.Failure.Message)
+				t.Errorf("%s: the failure lacks %q: %s", c.title, want, rel.Status.Failure.Message)
 			}
 			a.awaitComment(pr.Number, want)
 		}
 	}
 	if builds := running.CloudBuild.Builds("buildfile-prod", "global"); len(builds) > 0 {
-		t.Errorf("%d builds were started", len(builds))
+		t.Errorf("%d builds were started, want none", len(builds))
 	}
 	if got := a.ingress().Spec.Rules; len(got) != 1 {
-		t.Errorf("the Ingress was touched, it has %d rules", len(got))
+		t.Errorf("the Ingress was changed: it has %d rules, want 1", len(got))
 	}
 }
 
-// awaitEvent waits until the application's owner finds the condition as an event.
+// awaitEvent waits until the BlueGreen has a warning event with this reason and message.
 func (a *application) awaitEvent(blueGreen, reason, message string) {
 	a.t.Helper()
 	a.await("event "+reason, func(ctx context.Context) (bool, string) {
@@ -275,7 +274,7 @@ func TestApplicationThatCannotBeReleasedSaysWhichObjectAndHowToMendIt(t *testing
 		message := a.awaitReasonOf(blueGreen, reason)
 		for _, part := range want {
 			if !strings.Contains(message, part) {
-				t.Errorf("%s of %s does not say %q: %s", reason, blueGreen, part, message)
+				t.Errorf("condition %s of bluegreen %s lacks %q: %s", reason, blueGreen, part, message)
 			}
 		}
 		a.awaitEvent(blueGreen, reason, message)

@@ -10,18 +10,18 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// location is that of every build here: the default one.
+// location is the default one, where every build here runs.
 const location = "global"
 
-// adoptBuilt runs the example with a build of its own kind. Its releases succeed
-// as soon as they are confirmed.
+// adoptBuilt runs the example with the given spec.build. It does not soak, so its releases
+// succeed soon after the switch.
 func adoptBuilt(t *testing.T, namespace string, build map[string]any) *application {
 	t.Helper()
 	return adoptExample(t, namespace, map[string]any{"build": build, "soak": "0s"})
 }
 
-// addTrigger makes a trigger that builds what cloudbuild.yaml of the
-// application's repository says. By itself it runs at tags only.
+// addTrigger creates a trigger that builds by the repository's cloudbuild.yaml. On its own
+// it runs for tags only.
 func (a *application) addTrigger(project, name string) *cloudbuildpb.BuildTrigger {
 	a.t.Helper()
 	owner, repo, _ := strings.Cut(a.repository(), "/")
@@ -39,7 +39,7 @@ func (a *application) addTrigger(project, name string) *cloudbuildpb.BuildTrigge
 	return trigger
 }
 
-// buildOf is the build that a release says it was made by.
+// buildOf is the build that a release records.
 func (a *application) buildOf(rel *v1alpha1.Release) *cloudbuildpb.Build {
 	a.t.Helper()
 	if rel.Status.Build == nil {
@@ -97,21 +97,21 @@ images: ['gcr.io/$PROJECT_ID/my-python-app:$COMMIT_SHA']
 `})
 	rel := a.follow(pr, "the refusal", in(v1alpha1.ReleaseFailed))
 	if states := a.awaitDeployment(pr.MergeCommit(), "failure"); slices.Contains(states, "success") {
-		t.Errorf("the deployment was a success at some time: %v", states)
+		t.Errorf("the deployment was reported as a success: %v", states)
 	}
 	for _, want := range []string{
 		"cloudbuild.yaml:3", `(apply): runs "kubectl apply"`, "trigger ship-refused runs every step as it is written",
 		"remove the step", "set spec.build.clusterSteps of the BlueGreen to Allow", "use spec.build.config instead of spec.build.trigger",
 	} {
 		if !strings.Contains(rel.Status.Failure.Message, want) {
-			t.Errorf("the failure does not say %q: %s", want, rel.Status.Failure.Message)
+			t.Errorf("the failure lacks %q: %s", want, rel.Status.Failure.Message)
 		}
 		a.awaitComment(pr.Number, want)
 	}
 	if builds := running.CloudBuild.Builds(project, location); len(builds) > 0 {
-		t.Errorf("%d builds were started", len(builds))
+		t.Errorf("%d builds were started, want none", len(builds))
 	}
 	if got := a.ingress().Spec.Rules; len(got) != 1 {
-		t.Errorf("the Ingress was touched, it has %d rules", len(got))
+		t.Errorf("the Ingress was changed: it has %d rules, want 1", len(got))
 	}
 }

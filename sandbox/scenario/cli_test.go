@@ -19,14 +19,14 @@ import (
 	"github.com/turnout-dev/turnout/sandbox/turnout"
 )
 
-// byHand is somebody at a terminal, who may release one application and knows
-// nothing of GitHub.
+// byHand is a person at a terminal who may release one application and does not use
+// GitHub.
 type byHand struct {
 	*application
 	kubeconfig string
 }
 
-// byHand gives a user the role of config/rbac/release.yaml in the application's
+// byHand binds a user to the role of config/rbac/release.yaml in the application's
 // namespace.
 func (a *application) byHand(user string) byHand {
 	a.t.Helper()
@@ -74,14 +74,14 @@ func (h byHand) run(args ...string) (status int, stdout string) {
 	return status, out.String()
 }
 
-// TestByHandWithoutGitHub releases a commit by hand, and takes it back while GitHub
-// is down. It is not parallel: the other tests would miss GitHub.
+// TestByHandWithoutGitHub releases a commit by hand and rolls it back during an outage of
+// GitHub. It is not parallel: the other tests need GitHub.
 func TestByHandWithoutGitHub(t *testing.T) {
 	a := adoptExample(t, "by-hand", map[string]any{"soak": "1s", "drain": "1s"})
 	carol := a.byHand("carol")
 	pr := a.merge("Version two", map[string]string{"VERSION": "v2.0.0\n"})
 
-	// Whether the push or the hand is first, they ask for one release.
+	// The push and the command ask for the same release, whichever comes first.
 	status, out := carol.run("deploy", name, "--commit", pr.MergeCommit(), "--timeout", patience.String())
 	if status != 0 || !strings.Contains(out, "Succeeded") {
 		t.Fatal("the deploy by hand did not succeed")
@@ -101,21 +101,21 @@ func TestByHandWithoutGitHub(t *testing.T) {
 	a.awaitAnswer(a.host(), "v1.0.0")
 	back := a.followRelease("the rollback", isRollback, in(v1alpha1.ReleaseSucceeded))
 	if cause := back.Spec.Cause; cause.Kind != v1alpha1.CauseCLI || cause.Actor != "carol" {
-		t.Errorf("it was recorded for %+v", cause)
+		t.Errorf("the rollback's cause is %+v, want the CLI and carol", cause)
 	}
 	var state struct {
 		Live struct{ Color, Version string }
 	}
 	if _, out = carol.run("status", name, "-o", "json"); json.Unmarshal([]byte(out), &state) != nil || state.Live.Color != "blue" {
-		t.Errorf("the status is %s", out)
+		t.Errorf("the status is %s, want blue live", out)
 	}
 	if status, _ = carol.run("rollback", name); status != 1 {
-		t.Errorf("a second rollback exits with %d, want 1: there is nothing to return to", status)
+		t.Errorf("a second rollback exits with %d, want 1: there is no version to return to", status)
 	}
 	a.checkMetrics()
 }
 
-// checkMetrics checks what Prometheus would be told of the application.
+// checkMetrics checks the application's metrics.
 func (a *application) checkMetrics() {
 	a.t.Helper()
 	labels := `application="` + name + `",`
@@ -134,7 +134,7 @@ func (a *application) checkMetrics() {
 		`turnout_cloudbuild_requests_total{code="OK",method="GetBuild"}`, `rest_client_requests_total{code="200"`, `turnout_build_info{version=`,
 	} {
 		if !strings.Contains(metrics(a.t), "\n"+part) {
-			a.t.Errorf("Prometheus is not told of %s", part)
+			a.t.Errorf("the metrics lack %s", part)
 		}
 	}
 }

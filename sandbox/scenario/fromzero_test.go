@@ -14,13 +14,13 @@ import (
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
-// The examples are run as somebody new runs them: their README's commands in an
-// empty namespace and an empty project, a push, a rollback.
+// These tests run the examples as a newcomer does: the README's commands in an empty
+// namespace and an empty project, then a push and a rollback.
 
-// yamlBlock matches an example of a page.
+// yamlBlock matches a YAML example of a page.
 var yamlBlock = regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$")
 
-// manifestsOf are the examples of a page that have all of these texts in them.
+// manifestsOf returns the first YAML example of a page that contains all these texts.
 func manifestsOf(t *testing.T, page string, with ...string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(project, page))
@@ -48,7 +48,7 @@ func (n *newcomer) writes(file, text string) {
 	}
 }
 
-// empties takes everything out of a folder of the newcomer's copy.
+// empties empties a folder of the newcomer's copy.
 func (n *newcomer) empties(folder string) {
 	n.t.Helper()
 	dir := filepath.Join(n.dir, folder)
@@ -57,8 +57,8 @@ func (n *newcomer) empties(folder string) {
 	}
 }
 
-// ships types the README's commands, with more after the namespace is there, and
-// waits until the applications are adopted.
+// ships types the README's commands, and more right after the namespace is created. It
+// waits until the applications are Ready.
 func (n *newcomer) ships(more []string, applications ...string) {
 	n.t.Helper()
 	for _, line := range n.instructions() {
@@ -72,7 +72,7 @@ func (n *newcomer) ships(more []string, applications ...string) {
 	}
 }
 
-// pushes merges what the newcomer made of k8s/, which is the first release.
+// pushes merges the newcomer's k8s/, which starts the first release.
 func (n *newcomer) pushes() *githubtest.PullRequest {
 	n.t.Helper()
 	files := map[string]string{}
@@ -86,16 +86,15 @@ func (n *newcomer) pushes() *githubtest.PullRequest {
 	return n.merge("Ship it", files)
 }
 
-// awaitEverywhere waits until every front end of the load balancer answers with a
-// version.
+// awaitEverywhere waits until all front ends of the load balancer answer with a version.
 func (n *newcomer) awaitEverywhere(path, version string) {
 	n.t.Helper()
 	n.awaitPath(n.host(), path, version)
 	n.awaitFrontEnds()
 }
 
-// uses is somebody who asks for a path all the while; what is returned ends that,
-// and checks that no request failed.
+// uses requests a path all the while. The returned function ends that and checks that no
+// request failed.
 func (n *newcomer) uses(path string) (stop func()) {
 	n.t.Helper()
 	end := useAllTheWhile(n.t, func(ctx context.Context) error {
@@ -113,40 +112,38 @@ func (n *newcomer) uses(path string) (stop func()) {
 	}
 }
 
-// expectMeasured checks that a release asked the public address around its switch,
-// that nothing failed, and which version was seen to come, unless versions are not
-// told apart. A rollback waits for no baseline, so on a busy machine it has none, and
-// nothing to tell the version that comes from.
+// expectMeasured checks that a release measured the public address around its switch, that
+// no request failed, and that it saw this version arrive. An empty version means that the
+// example does not show its version. A rollback does not wait for its baseline. On a busy
+// machine it may have none, and then cannot recognise the new version.
 func expectMeasured(t *testing.T, rel *v1alpha1.Release, version string) {
 	t.Helper()
 	p := rel.Status.Proof
 	if p == nil || p.Result != v1alpha1.ProofConfirmed || p.Requests == 0 || p.Failed > 0 || p.Unseen > 0 {
-		t.Errorf("%s: what was measured is %+v", rel.Name, p)
+		t.Errorf("%s: the proof is %+v", rel.Name, p)
 		return
 	}
 	if isRollback(rel) && (p.Baseline == nil || len(p.Baseline.Versions) == 0) {
 		version = ""
 	}
 	if p.NewVersion != version || version != "" && p.NewVersionAfter == nil {
-		t.Errorf("%s: the version that came is %q after %v, want %q: %+v", rel.Name, p.NewVersion, p.NewVersionAfter, version, *p)
+		t.Errorf("%s: the proof saw version %q after %v, want %q: %+v", rel.Name, p.NewVersion, p.NewVersionAfter, version, *p)
 	}
 }
 
-// watched is a deploy whose switch is measured, and that is watched under live traffic.
+// watched reports whether a deploy is in its soak.
 func watched(rel *v1alpha1.Release) bool {
 	return rel.Status.Phase == v1alpha1.ReleaseRunning && rel.Status.Step == v1alpha1.StepSoak
 }
 
-// tries is what there is to see of one application from the first push on.
+// tries is one application of a first push and its rollback.
 type tries struct {
-	app, path string
-	// apart: the example tells versions apart.
-	apart bool
-	// rollback is what to type.
-	rollback string
+	app, path     string
+	showsVersions bool   // in its answers
+	rollback      string // the command
 }
 
-// releasesAndReturns pushes, and types the rollbacks while the new versions are watched.
+// releasesAndReturns pushes, and rolls each application back while it soaks.
 func (n *newcomer) releasesAndReturns(all ...tries) {
 	n.t.Helper()
 	const first = "v1.0.0+first"
@@ -175,9 +172,9 @@ func (n *newcomer) releasesAndReturns(all ...tries) {
 	}
 }
 
-// seen is the version that a release sees come.
+// seen is the version that a proof can see: empty if the answers do not show it.
 func (x tries) seen(version string) string {
-	if x.apart {
+	if x.showsVersions {
 		return version
 	}
 	return ""
@@ -187,7 +184,7 @@ func TestFromZeroThePythonApplication(t *testing.T) {
 	t.Parallel()
 	n := newNewcomer(t, "zero-python", example)
 	n.ships(nil, name)
-	n.releasesAndReturns(tries{app: name, path: "/", apart: true, rollback: "/rollback"})
+	n.releasesAndReturns(tries{app: name, path: "/", showsVersions: true, rollback: "/rollback"})
 }
 
 func TestFromZeroTheTwoApplications(t *testing.T) {
@@ -195,13 +192,13 @@ func TestFromZeroTheTwoApplications(t *testing.T) {
 	n := newNewcomer(t, "zero-two", shop)
 	n.ships(nil, "web", "api")
 	n.releasesAndReturns(
-		tries{app: "web", path: "/", apart: true, rollback: "/rollback web"},
-		tries{app: "api", path: "/api/stock", apart: true, rollback: "/rollback api"},
+		tries{app: "web", path: "/", showsVersions: true, rollback: "/rollback web"},
+		tries{app: "api", path: "/api/stock", showsVersions: true, rollback: "/rollback api"},
 	)
 }
 
-// The least BlueGreen of README.md, with the manifests of docs/zero-downtime.md,
-// which have one colour.
+// The smallest BlueGreen of README.md, with the manifests of docs/zero-downtime.md, which
+// have one colour.
 func TestFromZeroTheLeastBlueGreen(t *testing.T) {
 	t.Parallel()
 	n := newNewcomer(t, "zero-least", example)
@@ -212,9 +209,9 @@ func TestFromZeroTheLeastBlueGreen(t *testing.T) {
 	n.releasesAndReturns(tries{app: name, path: "/", rollback: "/rollback"})
 }
 
-// The BlueGreen of docs/bluegreen.md that has every field, with the example's manifests;
-// but without its checks of metrics, whose server no newcomer has: those have scenarios of
-// their own.
+// The BlueGreen of docs/bluegreen.md that has every field, with the example's manifests.
+// Its checks of metrics are left out: a newcomer has no Prometheus, and analysis_test.go
+// tests them.
 func TestFromZeroTheFullBlueGreen(t *testing.T) {
 	t.Parallel()
 	n := newNewcomer(t, "zero-full", example)
@@ -228,11 +225,12 @@ func TestFromZeroTheFullBlueGreen(t *testing.T) {
 	grant := fmt.Sprintf("kubectl annotate --overwrite namespace %s 'turnout.dev/build-accounts=*@%s.iam.gserviceaccount.com'", n.namespace,
 		fromZero)
 	n.ships([]string{grant}, name)
-	n.releasesAndReturns(tries{app: name, path: "/", apart: true, rollback: "/rollback"})
+	n.releasesAndReturns(tries{app: name, path: "/", showsVersions: true, rollback: "/rollback"})
 }
 
-// oneOfEach is what many have: an application that knows of no colours. Its connections drain,
-// as docs/first-days.md asks: users' own rollouts cut off answers otherwise.
+// oneOfEach is an application without colours: one Deployment, one Service, one Ingress. Its
+// connections drain, as docs/first-days.md asks: otherwise the users' own rollouts cut off
+// answers.
 const oneOfEach = `
 apiVersion: cloud.google.com/v1
 kind: BackendConfig
@@ -274,8 +272,8 @@ spec:
       - {path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}
 `
 
-// The BlueGreen of docs/first-days.md, and every command that Turnout advises from
-// then on, while users ask.
+// The BlueGreen of docs/first-days.md, and then every command that Turnout advises, under
+// load.
 func TestFromZeroOneOfEach(t *testing.T) {
 	t.Parallel()
 	n := newNewcomer(t, "zero-one", example)

@@ -54,8 +54,8 @@ func TestReleaseBehindAnInternalLoadBalancer(t *testing.T) {
 	a.awaitAnswer(a.host(), "v3.0.0")
 }
 
-// Over HTTP there are redirects only, so that what the load balancer does is told
-// by its URL map for HTTPS.
+// Over HTTP this Ingress only redirects, so only its URL map for HTTPS shows where users
+// are.
 func TestReleaseBehindAnIngressThatRedirectsToHTTPS(t *testing.T) {
 	t.Parallel()
 	a := adoptIngress(t, "secure", func(a *application, u *unstructured.Unstructured) {
@@ -85,7 +85,7 @@ func TestReleaseBehindAnIngressThatRedirectsToHTTPS(t *testing.T) {
 	a.await("a redirect", redirected)
 	pr := a.merge("Go safely", map[string]string{"VERSION": "v3.1.0\n"})
 	a.follow(pr, "the deploy", in(v1alpha1.ReleaseSucceeded))
-	a.await("a redirect still", redirected)
+	a.await("a redirect after the deploy", redirected)
 	live := func(i *networkingv1.Ingress) string { return i.Spec.Rules[0].HTTP.Paths[0].Backend.Service.Name }
 	if got := live(a.ingress()); !strings.HasSuffix(got, "green-svc") {
 		t.Errorf("users are routed to %s", got)

@@ -19,14 +19,14 @@ import (
 	"github.com/turnout-dev/turnout/sandbox/world"
 )
 
-// gateways have front ends of which the last follows its controller's report after 20 s.
+// gateways have front ends; the last adopts a change 20 s after the controller reports it.
 var gateways = gateway.Config{Delays: &gateway.Delays{
 	Programme: 300 * time.Millisecond, FirstAdoption: 200 * time.Millisecond, LastAdoption: 20 * time.Second,
 	Attach: 200 * time.Millisecond, Detach: 200 * time.Millisecond, HealthInterval: 200 * time.Millisecond,
 }}
 
-// adoptOnGateway runs the example behind a Gateway. Its route has a second rule here,
-// which is more specific.
+// adoptOnGateway runs the example behind a Gateway, with a second, more specific rule in
+// its route.
 func adoptOnGateway(t *testing.T) *application {
 	t.Helper()
 	a := newApplication(t, "gateway", sources(t, example))
@@ -57,14 +57,14 @@ func adoptOnGateway(t *testing.T) *application {
 			a.take(u)
 			set(t, u, world.NameOf(running.GatewayURL), "spec", "url")
 			set(t, u, "1s", "spec", "soak")
-			set(t, u, "21s", "spec", "proof", "tail") // until the last front end has followed
+			set(t, u, "21s", "spec", "proof", "tail") // until the last front end has adopted a change
 		}
 	})
 	a.awaitReason(v1alpha1.ReasonReady)
 	return a
 }
 
-// answer is what a Gateway answered.
+// answer is an answer of the Gateway.
 type answer struct {
 	version, rule string
 	body          string
@@ -79,7 +79,7 @@ func askGateway(ctx context.Context, path string, header map[string]string) (ans
 	for name, value := range header {
 		req.Header.Set(name, value)
 	}
-	// A connection of its own, so that any front end answers.
+	// Each request has its own connection, so any front end may answer.
 	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
 	if err != nil {
 		return answer{}, err
@@ -96,7 +96,7 @@ func askGateway(ctx context.Context, path string, header map[string]string) (ans
 	return answer{version: version, rule: resp.Header.Get("X-Rule"), body: string(body)}, nil
 }
 
-// awaitGateway waits until every front end answers with a version: they take turns.
+// awaitGateway waits until all front ends answer with a version. They take turns.
 func (a *application) awaitGateway(version string) {
 	a.t.Helper()
 	const turns = 6 // twice as many as there are
@@ -111,7 +111,7 @@ func (a *application) awaitGateway(version string) {
 	})
 }
 
-// route is an HTTPRoute of the application.
+// route reads an HTTPRoute of the application.
 func (a *application) route(name string) *unstructured.Unstructured {
 	a.t.Helper()
 	u := &unstructured.Unstructured{}
@@ -123,7 +123,7 @@ func (a *application) route(name string) *unstructured.Unstructured {
 	return u
 }
 
-// weights are those of each rule of the application's route.
+// weights are the weights in each rule of the application's route.
 func (a *application) weights() (all []string) {
 	a.t.Helper()
 	rules, _, _ := unstructured.NestedSlice(a.route(name).Object, "spec", "rules")
@@ -139,7 +139,7 @@ func (a *application) weights() (all []string) {
 	return all
 }
 
-// password is the header by which the standby route is reached.
+// password is the secret header of the standby route.
 func (a *application) password() map[string]string {
 	a.t.Helper()
 	rules, _, _ := unstructured.NestedSlice(a.route(name+"-standby").Object, "spec", "rules")
@@ -149,7 +149,7 @@ func (a *application) password() map[string]string {
 	return map[string]string{header["name"].(string): header["value"].(string)}
 }
 
-// usesBothRules asks both of the route's paths.
+// usesBothRules sends a request to each of the route's two rules.
 func usesBothRules(ctx context.Context) error {
 	if _, err := askGateway(ctx, "/", nil); err != nil {
 		return err
@@ -178,7 +178,7 @@ func TestReleaseAndRollbackOnAGatewayLoseNoRequest(t *testing.T) {
 		t.Errorf("after the switch (-want +got):\n%s", diff)
 	}
 	a.awaitGateway("v1.2.0")
-	for _, path := range []string{"/", "/healthz"} { // under every path of the route, also the more specific one
+	for _, path := range []string{"/", "/healthz"} { // one for each rule
 		a.await("the other colour behind the header at "+path, func(ctx context.Context) (bool, string) {
 			got, err := askGateway(ctx, path, a.password())
 			return got.version == "v1.0.0", fmt.Sprint(got, err)

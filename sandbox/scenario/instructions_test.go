@@ -37,17 +37,17 @@ import (
 	"github.com/turnout-dev/turnout/sandbox/world"
 )
 
-// fromZero is the project of somebody who has nothing but an example's folder.
+// fromZero is the newcomer's project. It is empty.
 const fromZero = "example-prod"
 
-// newcomer is somebody who types what an example's README says, in a copy of its
+// newcomer is a person who types the commands of an example's README in a copy of its
 // folder, and knows nothing else.
 type newcomer struct {
 	*application
 	dir string
 }
 
-// newNewcomer copies an example and makes a repository of it.
+// newNewcomer copies an example's folder and creates a repository with its files.
 func newNewcomer(t *testing.T, namespace, example string) *newcomer {
 	t.Helper()
 	n := &newcomer{newRepository(t, namespace, sources(t, example)), filepath.Join(t.TempDir(), "copy")}
@@ -57,15 +57,14 @@ func newNewcomer(t *testing.T, namespace, example string) *newcomer {
 	return n
 }
 
-// host is where the newcomer's users come in: below localhost, which Turnout
-// resolves as its users do.
+// host is the newcomer's host. It is below localhost, so Turnout resolves it as users do.
 func (n *newcomer) host() string { return n.namespace + ".localhost" }
 
-// command matches a line that a README shows as one to type.
+// command matches a command in a README: an indented line.
 var command = regexp.MustCompile(`(?m)^    (\S.*)$`)
 
-// instructions are the commands of the README's chapter that says how to ship it,
-// with the newcomer's own words for those in capitals.
+// instructions are the commands of the README's chapter "Ship it", with values for the
+// words in capitals.
 func (n *newcomer) instructions() []string {
 	n.t.Helper()
 	text, err := os.ReadFile(filepath.Join(n.dir, "README.md"))
@@ -74,16 +73,16 @@ func (n *newcomer) instructions() []string {
 	}
 	_, chapter, found := strings.Cut(string(text), "\n## Ship it\n")
 	if !found {
-		n.t.Fatalf("README.md of %s does not say how to ship it", n.dir)
+		n.t.Fatalf("README.md of %s has no chapter \"Ship it\"", n.dir)
 	}
 	var all []string
 	for _, line := range command.FindAllStringSubmatch(chapter, -1) {
-		all = append(all, n.inOwnWords(line[1]))
+		all = append(all, n.fillIn(line[1]))
 	}
 	return all
 }
 
-func (n *newcomer) inOwnWords(line string) string {
+func (n *newcomer) fillIn(line string) string {
 	address := strings.Replace(world.NameOf(running.WebURL), "shop.localhost", n.host(), 1)
 	return strings.NewReplacer("OWNER/NAME", n.repository(), "PROJECT", fromZero, "NAMESPACE", n.namespace, "URL", address).Replace(line)
 }
@@ -108,12 +107,12 @@ func (n *newcomer) types(commands ...string) {
 		case strings.HasPrefix(line, "kubectl "):
 			n.kubectl(line, words[1:])
 		default:
-			n.t.Fatalf("the sandbox's newcomer does not know how to type %s", line)
+			n.t.Fatalf("the newcomer of these tests cannot type %s", line)
 		}
 	}
 }
 
-// kubectl does what the examples' instructions need of it.
+// kubectl does the part of kubectl that the examples' READMEs need.
 func (n *newcomer) kubectl(line string, words []string) {
 	n.t.Helper()
 	flags := pflag.NewFlagSet("kubectl", pflag.ContinueOnError)
@@ -137,7 +136,7 @@ func (n *newcomer) kubectl(line string, words []string) {
 	case len(words) == 4 && words[0] == "rollout" && words[1] == "status" && *namespace == n.namespace:
 		n.awaitRollout(words[3])
 	default:
-		n.t.Fatalf("the sandbox's newcomer does not know how to type %s", line)
+		n.t.Fatalf("the newcomer of these tests cannot type %s", line)
 	}
 }
 
@@ -151,7 +150,7 @@ func (n *newcomer) patch(kind, name, patch string) {
 	case "service":
 		object = &corev1.Service{ObjectMeta: meta}
 	default:
-		n.t.Fatalf("the sandbox's newcomer does not know how to patch a %s", kind)
+		n.t.Fatalf("the newcomer of these tests cannot patch a %s", kind)
 	}
 	if err := running.kube.Patch(n.t.Context(), object, client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {
 		n.t.Fatal(err)
@@ -172,16 +171,16 @@ func (n *newcomer) awaitRollout(name string) {
 	})
 }
 
-// made matches a command that makes an object of a text.
-var made = regexp.MustCompile(`^printf '%s\\n' '(.*)' \| kubectl apply -f -$`)
+// piped matches a command that applies the object of a text.
+var piped = regexp.MustCompile(`^printf '%s\\n' '(.*)' \| kubectl apply -f -$`)
 
-// obeys types what an application's condition says until that is Ready.
+// obeys types the commands of an application's condition until it is Ready.
 func (n *newcomer) obeys(app string) {
 	n.t.Helper()
 	obeyed := map[string]bool{}
 	for range 6 {
 		var command string
-		n.await("an advice, or that "+app+" is ready", func(ctx context.Context) (bool, string) {
+		n.await("a command to type, or "+app+" to be Ready", func(ctx context.Context) (bool, string) {
 			bg := &v1alpha1.BlueGreen{}
 			if err := running.kube.Get(ctx, n.key(app), bg); err != nil || len(bg.Status.Conditions) == 0 {
 				return false, fmt.Sprint("no condition ", err)
@@ -200,7 +199,7 @@ func (n *newcomer) obeys(app string) {
 		}
 		obeyed[command] = true
 		for line := range strings.SplitSeq(command, " && ") {
-			if text := made.FindStringSubmatch(line); text != nil {
+			if text := piped.FindStringSubmatch(line); text != nil {
 				u := &unstructured.Unstructured{}
 				if err := u.UnmarshalJSON([]byte(text[1])); err != nil {
 					n.t.Fatalf("%s: %v", line, err)
@@ -211,7 +210,7 @@ func (n *newcomer) obeys(app string) {
 			n.types(line)
 		}
 	}
-	n.t.Fatalf("%s is not ready after all that was advised: %v", app, obeyed)
+	n.t.Fatalf("%s is not Ready after all these advised commands: %v", app, obeyed)
 }
 
 func (n *newcomer) annotate(namespace string, pairs []string) {
@@ -231,9 +230,8 @@ func (n *newcomer) annotate(namespace string, pairs []string) {
 	}
 }
 
-// inTheSandbox changes what is different in this world, and not for a user: one
-// address serves all Ingresses, each by a host, and the load balancer's times are
-// divided by its speed, so the proof's are too.
+// inTheSandbox adapts an object to the sandbox. All Ingresses share one address here, so
+// each needs a host. The load balancer is faster than Google's, so the proof is shorter.
 func (n *newcomer) inTheSandbox(u *unstructured.Unstructured) {
 	switch u.GetKind() {
 	case "Ingress":
@@ -252,7 +250,7 @@ func (n *newcomer) submit(line string, words []string) {
 	project, config := flags.String("project", "", ""), flags.String("config", "cloudbuild.yaml", "")
 	substitutions := flags.StringToString("substitutions", nil, "")
 	if err := flags.Parse(words); err != nil || flags.NArg() != 1 {
-		n.t.Fatalf("%s: %v, of %q", line, err, flags.Args())
+		n.t.Fatalf("%s: %v, arguments %q", line, err, flags.Args())
 	}
 	text, err := os.ReadFile(filepath.Join(n.dir, *config))
 	if err != nil {
@@ -270,7 +268,7 @@ func (n *newcomer) submit(line string, words []string) {
 	n.build(*project, build)
 }
 
-// upload packs a folder into a bucket.
+// upload packs a folder and uploads it to a bucket.
 func (n *newcomer) upload(bucket, dir string) *cloudbuildpb.StorageSource {
 	n.t.Helper()
 	var content bytes.Buffer
@@ -286,7 +284,7 @@ func (n *newcomer) upload(bucket, dir string) *cloudbuildpb.StorageSource {
 	return &cloudbuildpb.StorageSource{Bucket: bucket, Object: name}
 }
 
-// build runs a build and waits until it succeeded.
+// build runs a build and waits until it succeeds.
 func (n *newcomer) build(project string, build *cloudbuildpb.Build) {
 	n.t.Helper()
 	api, err := cloudbuild.NewClient(n.t.Context(), option.WithEndpoint(running.CloudBuild.Endpoint()), option.WithoutAuthentication(),

@@ -1,6 +1,6 @@
-// Package scenario takes the real binary through what its users and its
-// operators do, in one world that all tests share: real control plane, real
-// processes, GitHub, Cloud Build and Cloud Storage over their own protocols.
+// Package scenario runs the real binary through the stories of its users and operators.
+// All tests share one world: a real control plane and real processes, with stand-ins for
+// GitHub, Cloud Build and Cloud Storage that speak their protocols.
 package scenario
 
 import (
@@ -32,9 +32,9 @@ const (
 	onGateway = project + "/examples/python-app-gateway"
 	shop      = project + "/examples/two-applications"
 	reference = "../testdata/reference-app"
-	// bucket is the default one of the reference application's project.
+	// bucket is the default bucket of the reference application's project.
 	bucket = "your-gcp-project-id_cloudbuild"
-	// speed is how much faster than Google's the load balancer is.
+	// speed is how many times faster than Google's this load balancer is.
 	speed = 25
 )
 
@@ -44,14 +44,14 @@ var running struct { //nolint:gochecknoglobals // TestMain has no other way to h
 	turnout        *turnout.Turnout
 	kube           client.WithWatch
 	writer, reader *githubtest.User
-	balancerLog    string // the file
+	balancerLog    string // file name
 	adoption       gclb.Adoption
 }
 
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
-		// Scenarios wait more than they work, for soaks, drains and front ends.
+		// Scenarios mostly wait: for soaks, drains and front ends.
 		_ = f.Value.Set("4")
 	}
 	status, err := enter(m)
@@ -64,7 +64,7 @@ func TestMain(m *testing.M) {
 
 func enter(m *testing.M) (int, error) {
 	if _, err := os.Stat(turnout.Binary(project)); err != nil {
-		return 1, fmt.Errorf("the scenario runs the project's own binary; make bin/turnout builds it: %w", err)
+		return 1, fmt.Errorf("bin/turnout is missing; build it with make bin/turnout: %w", err)
 	}
 	inside, err := netns.Enter(netns.Options{Listen: map[string]string{
 		world.ListenWeb: "127.0.0.1:0", world.ListenGitHub: "127.0.0.1:0",
@@ -86,7 +86,7 @@ func enter(m *testing.M) (int, error) {
 
 func inWorld(m *testing.M, inside *netns.Namespace, dir string) (_ int, err error) {
 	ctx := context.Background()
-	log.SetLogger(logr.Discard()) // the API server's warnings are not this package's subject
+	log.SetLogger(logr.Discard()) // hides the API server's warnings
 	gatewayAPI, err := gateway.Definitions(ctx, ".")
 	if err != nil {
 		return 1, err
@@ -121,22 +121,22 @@ func inWorld(m *testing.M, inside *netns.Namespace, dir string) (_ int, err erro
 	if running.kube, err = turnout.Admin(running.World); err != nil {
 		return 1, err
 	}
-	// Of the project in which the examples are tried from zero.
+	// Cloud Build's bucket of the newcomer's project.
 	running.Storage.CreateBucketWithOpts(fakestorage.CreateBucketOpts{Name: fromZero + "_cloudbuild"})
 	running.writer, running.reader = running.GitHub.AddUser("alice"), running.GitHub.AddUser("rita")
 	running.GitHub.AddOrganization("acme")
 	status := m.Run()
 	if violations := running.GitHub.Violations(); len(violations) > 0 {
-		return 1, fmt.Errorf("requests to GitHub do not fit its own description: %v", violations)
+		return 1, fmt.Errorf("requests that GitHub's OpenAPI description does not allow: %v", violations)
 	}
 	if unknown := running.CloudBuild.Unknown(); len(unknown) > 0 {
-		return 1, fmt.Errorf("methods of Cloud Build were called that the stand-in does not know: %v", unknown)
+		return 1, fmt.Errorf("calls of Cloud Build methods that the stand-in lacks: %v", unknown)
 	}
 	return keepLog(status, dir, running.turnout.Stop())
 }
 
-// keepLog leaves the logs of turnout and of the load balancer where a person finds
-// them, if a test failed.
+// keepLog copies the logs of turnout and the load balancer to $TURNOUT_SCENARIO_LOG if a
+// test failed.
 func keepLog(status int, dir string, stopped error) (int, error) {
 	to := os.Getenv("TURNOUT_SCENARIO_LOG")
 	if status == 0 || to == "" {
@@ -150,14 +150,14 @@ func keepLog(status int, dir string, stopped error) (int, error) {
 	return status, err
 }
 
-// seeds are the versions that are there before anything is merged.
+// seeds are the images that exist before any merge.
 func seeds() []world.Seed {
 	all := []world.Seed{
 		{Ref: "gcr.io/acme-prod/shop-web:first", Context: shop + "/web"},
 		{Ref: "gcr.io/acme-prod/shop-api:first", Context: shop + "/api"},
 		{Ref: "gcr.io/acme-prod/my-python-app:first", Context: example},
 	}
-	if app, err := os.ReadFile(example + "/app.py"); err == nil { // else the others say so
+	if app, err := os.ReadFile(example + "/app.py"); err == nil { // otherwise the other seeds fail
 		all = append(all, world.Seed{Ref: measuredImage, Context: example, Files: map[string]string{"app.py": measuredApp(string(app))}})
 	}
 	for _, version := range []string{"v1.0.0", "v1.1.0"} {

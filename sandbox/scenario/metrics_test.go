@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// metrics asks what Prometheus would get.
+// metrics scrapes turnout's metrics as Prometheus does.
 func metrics(t *testing.T) string {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, running.turnout.MetricsURL, http.NoBody)

@@ -19,8 +19,8 @@ import (
 	"github.com/turnout-dev/turnout/sandbox/world"
 )
 
-// elsewhere are routes of other people that Google's load balancer would refuse,
-// and with them the whole Ingress: a resource, and a Service that does not exist.
+// elsewhere are other teams' routes: a resource, and a Service that does not exist.
+// Google's load balancer would refuse the whole Ingress because of them.
 const elsewhere = `[
 	{"path": "/bucket", "pathType": "Prefix", "backend": {"resource": {"apiGroup": "k8s.example.com", "kind": "StorageBucket",
 	  "name": "assets"}}},
@@ -48,7 +48,7 @@ func adoptPlain(t *testing.T) *application {
 	return a
 }
 
-// ofPlainClass makes an Ingress one for the plain proxy, with others' routes in it.
+// ofPlainClass moves an Ingress to the plain proxy's class and adds other teams' routes.
 func ofPlainClass(t *testing.T, u *unstructured.Unstructured) {
 	t.Helper()
 	in := &networkingv1.Ingress{}
@@ -95,8 +95,8 @@ func (a *application) awaitPlain(version string) {
 	})
 }
 
-// useAllTheWhile asks 20 times a second until the returned function is called, which
-// says how many requests there were and how they failed.
+// useAllTheWhile calls ask 20 times a second until the returned function is called. That
+// returns the number of requests and how the failed ones failed.
 func useAllTheWhile(t *testing.T, ask func(context.Context) error) (stop func() (asked int, failures []string)) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -26,10 +26,9 @@ const (
 	image        = "gcr.io/your-gcp-project-id/my-python-app"
 )
 
-// others are what other people put into the same Ingress: hosts and paths of
-// Services that are no business of Turnout's, and a certificate. They have to exist:
-// one reference to a missing Service or Secret, and Google's load balancer takes up
-// nothing of the Ingress.
+// others are other teams' hosts, paths and certificate in the same Ingress. Turnout must
+// leave them alone. Their Services and their Secret must exist: with one of them missing,
+// Google's load balancer ignores the whole Ingress.
 const others = `{
 	"metadata": {"annotations": {"team.example.com/owner": "platform"}, "labels": {"tier": "edge"}},
 	"spec": {
@@ -46,8 +45,8 @@ const others = `{
 		]
 	}}`
 
-// adoptReference runs the reference application unchanged, with others in its
-// Ingress, and hands it over by a BlueGreen of two fields.
+// adoptReference runs the reference application unchanged, with others in its Ingress and
+// a BlueGreen of two fields.
 func adoptReference(t *testing.T) *application {
 	t.Helper()
 	a := newApplication(t, "reference", sources(t, reference))
@@ -70,7 +69,7 @@ func adoptReference(t *testing.T) *application {
 	return a
 }
 
-// certificate is a Secret for a host's HTTPS.
+// certificate is a Secret with a TLS certificate for a host.
 func certificate(t *testing.T, namespace, name, host string) *corev1.Secret {
 	t.Helper()
 	chain, key, err := cert.GenerateSelfSignedCertKey(host, nil, nil)
@@ -83,8 +82,8 @@ func certificate(t *testing.T, namespace, name, host string) *corev1.Secret {
 	}
 }
 
-// switched is an Ingress with one Service's name replaced by another's where
-// users come in, and Turnout's own rule for the one they left.
+// switched is the spec of an Ingress after a switch: the users' path leads to another
+// Service, and Turnout's standby rule leads to the one that they left.
 func switched(t *testing.T, in *networkingv1.Ingress, from, to, standby string) *networkingv1.IngressSpec {
 	t.Helper()
 	want := in.Spec.DeepCopy()
@@ -121,7 +120,7 @@ func TestReferenceApplicationUnchangedGoesThroughMergeSwitchAndRollback(t *testi
 	a := adoptReference(t)
 	before := a.ingress()
 	pr := a.merge("Greet more kindly", map[string]string{"VERSION": "v1.2.0\n"})
-	rel := a.follow(pr, "the switch, confirmed, and the watch under live traffic", func(rel *v1alpha1.Release) bool {
+	rel := a.follow(pr, "the confirmed switch and the soak", func(rel *v1alpha1.Release) bool {
 		return rel.Status.Milestones.ConfirmedAt != nil && rel.Status.Step == v1alpha1.StepSoak
 	})
 	a.awaitAnswer("", "Hello World from v1.2.0 in production")
@@ -130,7 +129,7 @@ func TestReferenceApplicationUnchangedGoesThroughMergeSwitchAndRollback(t *testi
 	after := a.ingress()
 	sameBytes(t, "after the switch", switched(t, before, blueService, greenService, standby), &after.Spec)
 	for key, value := range before.Annotations {
-		// The load balancer's controller writes down there what it finds.
+		// The load balancer's controller writes its own annotations.
 		if !strings.HasPrefix(key, "ingress.kubernetes.io/") && after.Annotations[key] != value {
 			t.Errorf("the Ingress's annotation %s is %q, was %q", key, after.Annotations[key], value)
 		}
@@ -140,7 +139,7 @@ func TestReferenceApplicationUnchangedGoesThroughMergeSwitchAndRollback(t *testi
 	}
 	states := a.awaitDeployment(pr.MergeCommit(), "in_progress")
 	if slices.Contains(states, "success") {
-		t.Errorf("the deployment was a success before the soak of 5 minutes ended: %v", states)
+		t.Errorf("the deployment was reported as a success before the soak of 5 minutes ended: %v", states)
 	}
 	a.awaitComment(pr.Number, "watched under live traffic")
 	if metric(t, `turnout_switches_total{application="my-python-app",kind="Deploy",namespace="reference"}`) != 1 {
@@ -150,7 +149,7 @@ func TestReferenceApplicationUnchangedGoesThroughMergeSwitchAndRollback(t *testi
 	a.comment(pr.Number, running.writer, "/rollback")
 	a.followRelease("the rollback", isRollback, in(v1alpha1.ReleaseSucceeded))
 	a.awaitAnswer("", "Hello World from v1.0.0 in production")
-	a.follow(pr, "the deploy to have ended in favour of the rollback", in(v1alpha1.ReleaseSuperseded))
+	a.follow(pr, "the deploy to be superseded by the rollback", in(v1alpha1.ReleaseSuperseded))
 	back := a.ingress()
 	sameBytes(t, "after the rollback", switched(t, before, greenService, blueService, standby), &back.Spec)
 	a.awaitDeployment(pr.MergeCommit(), "inactive")
@@ -167,8 +166,8 @@ func TestReferenceApplicationUnchangedGoesThroughMergeSwitchAndRollback(t *testi
 	}
 }
 
-// checkStaged checks that green runs what was built, by digest, with the
-// environment of blue, which users had.
+// checkStaged checks that green runs the built image, by digest, with blue's environment
+// and size.
 func checkStaged(t *testing.T, a *application, rel *v1alpha1.Release) {
 	t.Helper()
 	green := &appsv1.Deployment{}
@@ -177,7 +176,7 @@ func checkStaged(t *testing.T, a *application, rel *v1alpha1.Release) {
 	}
 	app := green.Spec.Template.Spec.Containers[0]
 	if !strings.HasPrefix(app.Image, image+"@sha256:") || app.Image != rel.Status.Milestones.Built.Image {
-		t.Errorf("green's image is %s, built was %s", app.Image, rel.Status.Milestones.Built.Image)
+		t.Errorf("green's image is %s, want the built %s", app.Image, rel.Status.Milestones.Built.Image)
 	}
 	if _, _, err := running.Registry.Pull(app.Image); err != nil {
 		t.Errorf("the registry does not have green's image: %v", err)

@@ -15,16 +15,15 @@ import (
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
-// slowStart makes the example take this long, in seconds, before it answers.
+// slowStart delays the example's start by this many seconds.
 const slowStart = `
 import time
 time.sleep(%d)
 `
 
-// TestReleasesSurviveThatTurnoutIsKilled kills turnout once, with one application
-// in the middle of staging and another at the instant its traffic moves, merges
-// to a third while it is away, and starts it again. It is not parallel: the other
-// tests would miss turnout.
+// TestReleasesSurviveThatTurnoutIsKilled kills turnout while one application stages and
+// another has just switched. It merges to a third before it starts turnout again. It is
+// not parallel: the other tests need turnout.
 func TestReleasesSurviveThatTurnoutIsKilled(t *testing.T) {
 	manual := map[string]any{"promotion": map[string]any{"mode": "Manual"}, "soak": "1s", "drain": "1s"}
 	quick := map[string]any{"soak": "1s", "drain": "1s"}
@@ -46,10 +45,10 @@ func TestReleasesSurviveThatTurnoutIsKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	if rel := staging.follow(stagingPR, "the release", func(*v1alpha1.Release) bool { return true }); rel.Status.Milestones.Staged != nil {
-		t.Fatalf("%s was staged before turnout was killed: the test is too slow to prove anything", rel.Name)
+		t.Fatalf("%s was staged before turnout was killed: the kill came too late to prove anything", rel.Name)
 	}
 	if rel := switching.follow(switchingPR, "the release", func(*v1alpha1.Release) bool { return true }); rel.Status.Phase.Finished() {
-		t.Fatalf("%s was over before turnout was killed: the test is too slow to prove anything", rel.Name)
+		t.Fatalf("%s was finished before turnout was killed: the kill came too late to prove anything", rel.Name)
 	} else {
 		t.Logf("killed with intent %v, outcome %v", rel.Status.Milestones.SwitchIntendedAt, rel.Status.Milestones.SwitchedAt)
 	}
@@ -65,12 +64,12 @@ func TestReleasesSurviveThatTurnoutIsKilled(t *testing.T) {
 		checkOnce(t, a, pr, rel)
 	}
 	if got := switching.ingress().Generation; got != moved {
-		t.Errorf("the Ingress was written again after the traffic had moved: generation %d, was %d", got, moved)
+		t.Errorf("the Ingress was written again after the switch: its generation is %d, want %d", got, moved)
 	}
 }
 
-// awaitMove does what moves the traffic and returns, as soon as it moved, the
-// generation that the Ingress has since.
+// awaitMove calls act, waits until that has moved the traffic, and returns the Ingress's
+// new generation.
 func (a *application) awaitMove(act func()) int64 {
 	a.t.Helper()
 	ctx, cancel := context.WithTimeout(a.t.Context(), patience)
@@ -102,15 +101,14 @@ func (a *application) awaitLostDelivery(commit string) {
 	}
 }
 
-// progress leaves out the waits, for a turn and for a person, and what repeats a
-// state with more said about it. A wait for a turn that is over before GitHub was
-// told of it is not told.
+// progress leaves out repeated states and the waits for a turn or a person: a short wait
+// may never reach GitHub.
 func progress(states []string) []string {
 	return slices.Compact(slices.DeleteFunc(slices.Clone(states), func(s string) bool { return s == "queued" || s == "pending" }))
 }
 
-// checkOnce checks that everything a release does was done once, and that GitHub
-// tells how it ended.
+// checkOnce checks that a release had each effect once, and that GitHub shows how it
+// ended.
 func checkOnce(t *testing.T, a *application, pr *githubtest.PullRequest, rel *v1alpha1.Release) {
 	t.Helper()
 	if got := a.releases(); len(got) != 1 {
@@ -125,7 +123,7 @@ func checkOnce(t *testing.T, a *application, pr *githubtest.PullRequest, rel *v1
 	if builds != 1 {
 		t.Errorf("%s: %d builds, want 1", a.namespace, builds)
 	}
-	// As it was created, the standby rule, the switch.
+	// Generation 1 is its creation, 2 the standby rule, 3 the switch.
 	if got := a.ingress().Generation; got != 3 {
 		t.Errorf("%s: the Ingress's spec was written %d times, want 2: attach and switch", a.namespace, got-1)
 	}
@@ -134,7 +132,7 @@ func checkOnce(t *testing.T, a *application, pr *githubtest.PullRequest, rel *v1
 	}
 	states := a.awaitDeployment(pr.MergeCommit(), "success")
 	if want := []string{"in_progress", "success"}; !slices.Equal(progress(states), want) {
-		t.Errorf("%s: the deployment's states are not the truth: %v", a.namespace, states)
+		t.Errorf("%s: the deployment's states are %v, want %v besides waits", a.namespace, states, want)
 	}
 	edited := 0
 	for _, c := range a.awaitComment(pr.Number, "is live on green") {
@@ -143,6 +141,6 @@ func checkOnce(t *testing.T, a *application, pr *githubtest.PullRequest, rel *v1
 		}
 	}
 	if edited != 1 {
-		t.Errorf("%s: %d comments tell of the release, want 1", a.namespace, edited)
+		t.Errorf("%s: %d comments report the release, want 1", a.namespace, edited)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-func TestRewrittenHistoryIsFollowedAndTold(t *testing.T) {
+func TestRewrittenHistoryIsFollowedAndReported(t *testing.T) {
 	t.Parallel()
 	a := adoptExample(t, "rewritten", map[string]any{"soak": "0s", "drain": "0s", "hold": "0s"})
 	base, err := a.repo.Head("main")
@@ -23,8 +23,8 @@ func TestRewrittenHistoryIsFollowedAndTold(t *testing.T) {
 	rel := a.follow(kept, "success", in(v1alpha1.ReleaseSucceeded))
 	want := "the history of main was rewritten: " + v1alpha1.ShortCommit(kept.MergeCommit()) + " does not contain " +
 		v1alpha1.ShortCommit(lost.MergeCommit())
-	if told := told(rel); !strings.Contains(told, want) {
-		t.Errorf("it is told only: %s\nwant: %s", told, want)
+	if got := findings(rel); !strings.Contains(got, want) {
+		t.Errorf("the findings lack %q:\n%s", want, got)
 	}
 	a.awaitComment(kept.Number, "was rewritten")
 }

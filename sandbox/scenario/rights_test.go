@@ -8,14 +8,14 @@ import (
 	"github.com/turnout-dev/turnout/sandbox/turnout"
 )
 
-// Why rights are needed that the audit log does not show.
+// Why Turnout needs rights that the audit log does not show.
 const (
-	streamed = "caches list, and then watch, where the API server does not stream lists (before Kubernetes 1.34, or if it refuses)"
-	series   = "an event that comes again is counted in the one that is there"
+	streamed = "caches list before they watch where the API server does not stream lists (before Kubernetes 1.34, or if it refuses)"
+	series   = "a repeated event raises the count of the existing one"
 )
 
-// seldom are the rights that no scenario uses, and why Turnout has them. One that a
-// scenario uses after all goes from here.
+// seldom are the rights that no scenario uses, and why Turnout needs them. Remove a right
+// from here when a scenario uses it.
 var seldom = map[string]string{
 	`ClusterRole "turnout": list pods`:                                 streamed,
 	`ClusterRole "turnout": list services`:                             streamed,
@@ -29,17 +29,17 @@ var seldom = map[string]string{
 	`ClusterRole "turnout": patch events.events.k8s.io`: series,
 	`Role "turnout-own": patch events`:                  series,
 
-	`ClusterRole "turnout": create pods/exec`:                         "asked for within a get that becomes a WebSocket, and by a POST",
-	`ClusterRole "turnout": update bluegreens.turnout.dev/finalizers`: "asked for where OwnerReferencesPermissionEnforcement is on",
-	`ClusterRole "turnout": attest releases.turnout.dev`:              "no request: the admission policy of config/policy asks for it",
-	`ClusterRole "turnout": delete releases.turnout.dev`:              "releases beyond spec.historyLimit are deleted, after 8 days",
-	`Role "turnout-own": update configmaps`:                           "a second repository of a namespace, or a new number of one",
-	`Role "turnout-own": delete deliveries.turnout.dev`:               "deliveries that were handled are deleted, after 8 days",
+	`ClusterRole "turnout": create pods/exec`:                         "exec upgrades a get to a WebSocket, or falls back to a POST",
+	`ClusterRole "turnout": update bluegreens.turnout.dev/finalizers`: "needed with the admission plugin OwnerReferencesPermissionEnforcement",
+	`ClusterRole "turnout": attest releases.turnout.dev`:              "no request needs it; the admission policy of config/policy checks it",
+	`ClusterRole "turnout": delete releases.turnout.dev`:              "releases beyond spec.historyLimit are deleted after 8 days",
+	`Role "turnout-own": update configmaps`:                           "for a namespace's second repository, or a repository's new number",
+	`Role "turnout-own": delete deliveries.turnout.dev`:               "handled deliveries are deleted after 8 days",
 }
 
-// rightsFit judges, by the audit log of the world that has stopped, whether
-// config/rbac is what turnout needs: nothing was refused, and nothing is too much. A
-// part of the tests, and tests that failed, show the former only.
+// rightsFit reads the audit log of the stopped world. No request may have been refused,
+// and no right in config/rbac may be unused. Unused rights count only after a whole,
+// successful run.
 func rightsFit(status int) (int, error) {
 	audited, err := turnout.ReadAudit(running.World, project)
 	if err != nil {

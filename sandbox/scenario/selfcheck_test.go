@@ -12,8 +12,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// selfcheck is a command that fails for versions that say they are broken. What
-// it looks at is in the container only.
+// selfcheck is a command that fails if the container's VERSION says broken.
 const selfcheck = `
 import os, sys
 version = open("VERSION").read().strip()
@@ -36,7 +35,7 @@ func TestGateRunsItsCommandInThePodsBeforeUsersReachThem(t *testing.T) {
 	good := a.merge("Version two", map[string]string{"VERSION": "v2.0.0\n"})
 	rel := a.follow(good, "success", in(v1alpha1.ReleaseSucceeded))
 	if check := rel.Status.Milestones.Verified.Check; !strings.Contains(check, "GET /healthz on port 8080; command python -c") {
-		t.Errorf("it was verified by %q", check)
+		t.Errorf("the recorded check is %q", check)
 	}
 	a.awaitAnswer(a.host(), "v2.0.0")
 
@@ -48,7 +47,7 @@ func TestGateRunsItsCommandInThePodsBeforeUsersReachThem(t *testing.T) {
 		t.Errorf("the evidence is %+v", e)
 	} else if want := "the orders table has no column total"; !strings.Contains(e[0].Log, want) ||
 		!strings.Contains(e[0].Log, "checking v3.0.0-broken on port 8080") {
-		t.Errorf("the evidence has the output %q, want %q in it", e[0].Log, want)
+		t.Errorf("the evidence's log is %q, want %q in it", e[0].Log, want)
 	}
 	a.awaitDeployment(bad.MergeCommit(), "failure")
 	a.awaitComment(bad.Number, "the orders table has no column total")
@@ -58,18 +57,18 @@ func TestGateRunsItsCommandInThePodsBeforeUsersReachThem(t *testing.T) {
 }
 
 // awaitFrontEnds waits until every front end of the load balancer serves what its newest one
-// serves: a right answer before that came from one of them.
+// serves. An earlier right answer shows only that one of them does.
 func (a *application) awaitFrontEnds() {
 	a.t.Helper()
 	configuration := running.adoption.Published()
-	a.await("every front end to serve", func(context.Context) (bool, string) {
+	a.await("all front ends to serve", func(context.Context) (bool, string) {
 		return running.adoption.ByAll(configuration), fmt.Sprint("configuration ", configuration)
 	})
 }
 
-// watchUsers asks the application as its users do until the returned function is
-// called, which returns the answers that do not begin as wanted. Their times, and what
-// the load balancer refused and why, are logged. It begins when every front end serves.
+// watchUsers asks the application as users do until the returned function is called. That
+// returns the answers that do not begin with want, and logs them with their times and the
+// load balancer's refusals. Asking begins once every front end serves.
 func (a *application) watchUsers(want string) (stop func() []string) {
 	a.t.Helper()
 	a.awaitFrontEnds()
@@ -102,7 +101,7 @@ func (a *application) watchUsers(want string) (stop func() []string) {
 		cancel()
 		asking.Wait()
 		if asked == 0 {
-			wrong = append(wrong, "no answer at all: nobody asked")
+			wrong = append(wrong, "nothing: no request was sent")
 		}
 		for i, when := range at {
 			a.t.Log(when.Format(time.RFC3339Nano), wrong[i])

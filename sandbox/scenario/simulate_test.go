@@ -13,8 +13,8 @@ import (
 	"github.com/turnout-dev/turnout/sandbox/turnout"
 )
 
-// simulate runs turnout simulate against the one that runs, and returns what it
-// printed and its exit status.
+// simulate runs turnout simulate against the running turnout. It returns the output and
+// the exit status.
 func simulate(t *testing.T, secretFile string, args ...string) (output string, status int) {
 	t.Helper()
 	args = append([]string{"simulate"}, args...)
@@ -44,7 +44,7 @@ func TestSimulateSendsWhatTurnoutTakesForGitHubs(t *testing.T) {
 	}
 	rel := a.followRelease("the release", func(*v1alpha1.Release) bool { return true }, in(v1alpha1.ReleaseQueued))
 	if rel.Spec.Deploy.Commit != commit || rel.Spec.Cause.Actor != "wendy" || rel.Spec.Cause.Kind != v1alpha1.CausePush {
-		t.Errorf("the release is of %s, by %v", rel.Spec.Deploy.Commit, rel.Spec.Cause)
+		t.Errorf("the release is for commit %s with cause %+v", rel.Spec.Deploy.Commit, rel.Spec.Cause)
 	}
 
 	if _, err := a.repo.CommitFiles(githubtest.Commit{

@@ -13,7 +13,7 @@ import (
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
-// adoptShop runs the example with two applications, under a host of its own.
+// adoptShop runs the example of two applications, with its own host.
 func adoptShop(t *testing.T, namespace string) *application {
 	t.Helper()
 	a := newApplication(t, namespace, sources(t, shop))
@@ -33,7 +33,7 @@ func adoptShop(t *testing.T, namespace string) *application {
 	return a
 }
 
-// of is one application's deploy of a merged commit.
+// of selects one application's deploy of a merged commit.
 func of(app string, pr *githubtest.PullRequest) func(*v1alpha1.Release) bool {
 	return func(rel *v1alpha1.Release) bool {
 		return rel.Spec.Application == app && rel.Spec.Deploy != nil && rel.Spec.Deploy.Commit == pr.MergeCommit()
@@ -56,9 +56,9 @@ func TestTwoApplicationsOfOneRepositoryAreReleasedEachByItself(t *testing.T) {
 	a.followRelease("api to be live", of("api", pr), in(v1alpha1.ReleaseSucceeded))
 	a.awaitPath(a.host(), "/api/stock", "v1.1.0")
 	if got, err := get(t.Context(), a.host(), "/"); err != nil || !strings.Contains(got, "v1.0.0") {
-		t.Errorf("the page, which nobody promoted, answers %s, %v", got, err)
+		t.Errorf("web was not promoted, but answers %s, %v", got, err)
 	}
-	a.followRelease("web to wait still", of("web", pr), in(v1alpha1.ReleaseWaiting))
+	a.followRelease("web to be waiting still", of("web", pr), in(v1alpha1.ReleaseWaiting))
 
 	a.comment(pr.Number, running.writer, "/cancel web")
 	a.followRelease("web to be cancelled", of("web", pr), in(v1alpha1.ReleaseCancelled))
@@ -78,7 +78,7 @@ func TestTwoApplicationsOfOneRepositoryAreReleasedEachByItself(t *testing.T) {
 	}
 }
 
-// awaitPath waits until users of a host get an answer with a text under a path.
+// awaitPath waits until a host's answer at a path contains a text.
 func (a *application) awaitPath(host, path, text string) {
 	a.t.Helper()
 	a.await(path+" to answer "+text, func(ctx context.Context) (bool, string) {
@@ -87,7 +87,7 @@ func (a *application) awaitPath(host, path, text string) {
 	})
 }
 
-// expectEnvironments compares the environments that a commit was deployed to.
+// expectEnvironments waits until a commit has deployments to just these environments.
 func (a *application) expectEnvironments(commit string, want ...string) {
 	a.t.Helper()
 	a.await(fmt.Sprintf("deployments to %v", want), func(context.Context) (bool, string) {

@@ -14,8 +14,8 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// adoptWithoutHealthCheck runs the example without anything that tells the load
-// balancer how to check it, and without a pod of green.
+// adoptWithoutHealthCheck runs the example without BackendConfigs for its Services, and
+// without pods of green.
 func adoptWithoutHealthCheck(t *testing.T, namespace string) *application {
 	t.Helper()
 	a := newApplication(t, namespace, sources(t, example))
@@ -40,9 +40,9 @@ func adoptWithoutHealthCheck(t *testing.T, namespace string) *application {
 	return a
 }
 
-// The new version answers nothing but the path of its readiness probe with 200, so
-// only a health check that was made of that probe finds it healthy: one that was
-// made while green had no pod would ask for /.
+// The new version answers 200 on its readiness probe's path, but not on /. So it is
+// healthy only if the load balancer took its health check from that probe. A health check
+// that is created while green has no pods asks for /.
 func TestLoadBalancerFindsEveryPodHealthyBeforeTheFirstSwitch(t *testing.T) {
 	t.Parallel()
 	a := adoptWithoutHealthCheck(t, "warm")
@@ -61,7 +61,7 @@ func TestLoadBalancerFindsEveryPodHealthyBeforeTheFirstSwitch(t *testing.T) {
 	if err := running.kube.List(t.Context(), &pods, client.InNamespace(a.namespace), client.MatchingLabels{"version": "green"}); err != nil {
 		t.Fatal(err)
 	}
-	// The pod that ran before green was referred to may still be ending.
+	// A pod from before green was attached may still be terminating.
 	pods.Items = slices.DeleteFunc(pods.Items, func(p corev1.Pod) bool { return p.DeletionTimestamp != nil })
 	if len(pods.Items) != 2 {
 		t.Errorf("green has %d pods", len(pods.Items))
@@ -76,7 +76,7 @@ func TestLoadBalancerFindsEveryPodHealthyBeforeTheFirstSwitch(t *testing.T) {
 	a.awaitAnswer(a.host(), "v1.0.0")
 }
 
-// checkFoundHealthy checks that the load balancer says of a pod that it asked it.
+// checkFoundHealthy checks that the load balancer reports a pod as healthy.
 func checkFoundHealthy(t *testing.T, pod *corev1.Pod) {
 	t.Helper()
 	for _, c := range pod.Status.Conditions {
@@ -87,10 +87,10 @@ func checkFoundHealthy(t *testing.T, pod *corev1.Pod) {
 			return
 		}
 	}
-	t.Errorf("pod %s has no condition of the load balancer", pod.Name)
+	t.Errorf("pod %s has no condition from the load balancer", pod.Name)
 }
 
-// saidAt is what a release's timeline says of a step, each time it was taken.
+// saidAt returns a step's messages in a release's timeline.
 func saidAt(rel *v1alpha1.Release, step v1alpha1.Step) (said []string) {
 	for _, e := range rel.Status.Timeline {
 		if e.Step == step {
@@ -110,11 +110,11 @@ func timeline(rel *v1alpha1.Release) string {
 		}
 		lines = append(lines, fmt.Sprintf("%s %s: %s", e.Step, took, e.Message))
 	}
-	return strings.Join(append(lines, told(rel)), "\n")
+	return strings.Join(append(lines, findings(rel)), "\n")
 }
 
-// told are a release's findings, and each command on a line of its own.
-func told(rel *v1alpha1.Release) string {
+// findings are a release's findings, with each command on its own line.
+func findings(rel *v1alpha1.Release) string {
 	var lines []string
 	for _, f := range rel.Status.Findings {
 		lines = append(lines, f.Lines())
