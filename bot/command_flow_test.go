@@ -135,7 +135,7 @@ func TestACommentThatComesTwiceIsExecutedOnce(t *testing.T) {
 			t.Errorf("%s: %d releases after a second delivery, want 2", verb, n)
 		}
 		if last := w.lastAnswer(pr.Number); !strings.Contains(last, "asked before") {
-			t.Errorf("%s: answered %q when its delivery was deleted, want that it was asked before", verb, last)
+			t.Errorf("%s: after its delivery was deleted it is answered %q, want the answer for a repeated request", verb, last)
 		}
 	}
 	w := newWorld(t)
@@ -219,7 +219,7 @@ func TestALockIsShownWhereverSomethingWaitsForIt(t *testing.T) {
 	w.expectSaid(pr.Number, w.reader, "/help", "rocket", "🔒 **Lock**: locked by wanda since ")
 	w.expectSaid(pr.Number, w.writer, "/promote", "rocket", "has to wait", "locked by wanda since ", "`/unlock` lets it go on")
 	if w.only().Spec.Approval == nil {
-		t.Error("the release is not approved, though it only has to wait")
+		t.Error("the release is not approved, though it only waits")
 	}
 	w.expectSaid(pr.Number, otto, "/unlock", "rocket", "It was locked by wanda since ", "`"+rel.Spec.Deploy.Commit[:7]+"` goes on")
 	if w.lock() != nil {

@@ -20,7 +20,7 @@ func TestWhatIsRememberedEndsAndIsBounded(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		if _, _, found := e.get(0, 10*time.Second); found || e.cache().Len() != 0 {
-			t.Errorf("it is there after its life: %v, of %d", found, e.cache().Len())
+			t.Errorf("the entry is there after its lifetime: %v, %d entries", found, e.cache().Len())
 		}
 		for i := range 2 * maxRemembered {
 			e.put(i, "many")
@@ -29,7 +29,7 @@ func TestWhatIsRememberedEndsAndIsBounded(t *testing.T) {
 			t.Errorf("%d are remembered, want %d", n, maxRemembered)
 		}
 		if _, _, found := e.get(0, time.Minute); found {
-			t.Error("the oldest is remembered, and newer ones are not")
+			t.Error("the oldest entry is kept instead of newer ones")
 		}
 	})
 }

@@ -116,7 +116,7 @@ func TestCapturedPushBecomesReleasesOfItsBranch(t *testing.T) {
 		}
 	}
 	if len(record.deliveries) != 1 {
-		t.Errorf("%d deliveries are written down, want 1: the other events concern nobody", len(record.deliveries))
+		t.Errorf("%d deliveries are recorded, want 1: Turnout ignores the other events", len(record.deliveries))
 	}
 	for name := range record.deliveries {
 		_, err := in.Work(t.Context(), name)

@@ -67,7 +67,7 @@ func TestSecondaryRateLimitIsWaitedOut(t *testing.T) {
 				l.pass(tt.limit + 10*time.Second)
 			})
 			if n := refusals(w.github.Requests()); n != 1 {
-				t.Errorf("GitHub had to refuse %d requests, want 1", n)
+				t.Errorf("GitHub refused %d requests, want 1", n)
 			}
 			if got := fmt.Sprint(len(w.repo.Deployments()), " ", states(w.repo.Deployments()[0]), " ",
 				len(w.answers(pr.Number))); got != "1 success 1" {
@@ -103,7 +103,7 @@ func TestTokenRefusedByARateLimitIsNoLostInstallation(t *testing.T) {
 			}
 		}
 		if lookups != 1 {
-			t.Errorf("%d: the installation was looked for %d times, want once", status, lookups)
+			t.Errorf("%d: the installation was looked up %d times, want once", status, lookups)
 		}
 	}
 }

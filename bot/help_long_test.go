@@ -38,20 +38,20 @@ func TestAnswersAboutManyApplicationsFitIntoAComment(t *testing.T) {
 			w.say(pr.Number, w.writer, verb)
 			answers := w.answers(pr.Number)
 			if len(answers) == 0 {
-				t.Fatalf("%s about %d applications is not answered", verb, tt.applications)
+				t.Fatalf("%s about %d applications gets no answer", verb, tt.applications)
 			}
 			last := answers[len(answers)-1]
 			if n := utf8.RuneCountInString(last); n > 61000 || !strings.Contains(last, "an-application-of-forty-characters-no-000") {
-				t.Errorf("%s about %d applications is answered in %d characters, want at most 61000 with each", verb, tt.applications, n)
+				t.Errorf("the answer to %s about %d applications has %d characters, want at most 61000 with each", verb, tt.applications, n)
 			}
 			if short := verb + " an-application-of-forty-characters-no-000`"; (verb == "/help" || tt.cut) && !strings.Contains(last, short) {
-				t.Errorf("%s about %d applications does not say how to ask for one:\n%.2000s", verb, tt.applications, last)
+				t.Errorf("the answer to %s about %d applications does not say how to ask for one:\n%.2000s", verb, tt.applications, last)
 			}
 			if strings.Contains(last, " more; name the one you mean") != tt.cut && verb == "/help" {
-				t.Errorf("%s about %d applications does not say that some are missing: %v", verb, tt.applications, tt.cut)
+				t.Errorf("the answer to %s about %d applications does not say that some are missing: %v", verb, tt.applications, tt.cut)
 			}
 			if verb == "/help" && !strings.Contains(last, "| `/rollback ") {
-				t.Errorf("%s about %d applications has no list of commands", verb, tt.applications)
+				t.Errorf("the answer to %s about %d applications has no list of commands", verb, tt.applications)
 			}
 		}
 	}

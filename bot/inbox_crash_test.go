@@ -94,7 +94,7 @@ func (w *world) live(l *life) {
 	}
 	w.work(ctx)
 	if l.crash && l.spoiled() == "" || l.over() != l.crash {
-		w.t.Fatalf("it did not end with its write %d; written was %q", l.nth, l.seen)
+		w.t.Fatalf("the process did not end at its write %d; the writes are %q", l.nth, l.seen)
 	}
 }
 
@@ -219,7 +219,7 @@ func (s scene) undisturbed(t *testing.T) int {
 		t.Fatalf("the writes are (-want +got):\n%s", diff)
 	}
 	if n := total(w.arrived(since)); n != quiet.toGitHub() {
-		t.Fatalf("%d writes reached GitHub, of %q", n, quiet.seen)
+		t.Fatalf("%d writes reached GitHub; all writes are %q", n, quiet.seen)
 	}
 	s.expectDone(w, pr)
 	return len(quiet.seen)
@@ -301,7 +301,7 @@ func TestAPushSurvivesACrashAtEveryWrite(t *testing.T) {
 		w.live(&life{effects: effects{nth: i + 1, with: true, crash: true}})
 		w.live(&life{})
 		if n := len(w.record.releases); n != 3 || len(w.pending()) != 0 {
-			t.Errorf("a crash with write %d: %d releases, %d deliveries pending; want 3 and none", i+1, n, len(w.pending()))
+			t.Errorf("after a crash at write %d: %d releases, %d deliveries pending; want 3 and none", i+1, n, len(w.pending()))
 		}
 	}
 }

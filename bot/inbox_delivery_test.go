@@ -69,17 +69,17 @@ func TestOnlyWhatMustBeHandledIsWrittenDown(t *testing.T) {
 		tt.event.Delivery = "another id"
 		check(t, w.inbox.Handle(t.Context(), tt.event))
 		if got := w.record.writes - writes; got != tt.want {
-			t.Errorf("%s once more, under another id: %d writes, want %d", tt.name, got, tt.want)
+			t.Errorf("%s again, with another delivery id: %d writes, want %d", tt.name, got, tt.want)
 		}
 		if n := len(w.github.Requests()) - requests; n != 0 {
-			t.Errorf("%s: %d requests to GitHub before it is written down", tt.name, n)
+			t.Errorf("%s: %d requests to GitHub before the delivery is recorded", tt.name, n)
 		}
 	}
 	w.inbox.TrustedApps = []int64{77}
 	writes := w.record.writes
 	check(t, w.inbox.Handle(t.Context(), viaApp(commentOf(w, pr.Number, w.writer, "/promote"))))
 	if w.record.writes != writes+1 {
-		t.Error("a command through a trusted App is not written down")
+		t.Error("a command through a trusted App is not recorded")
 	}
 }
 
@@ -109,7 +109,7 @@ func TestTheFieldsOfADeliveryAreBounded(t *testing.T) {
 	}
 	for _, d := range w.record.deliveries {
 		if d.Spec.Comment.Body != "" {
-			t.Errorf("what was typed is kept after it was handled: %q", d.Spec.Comment.Body)
+			t.Errorf("the comment's text is kept after it was handled: %q", d.Spec.Comment.Body)
 		}
 	}
 }
@@ -138,7 +138,7 @@ func TestAReplayUnderAnotherIDIsHandledOnce(t *testing.T) {
 			}
 		}
 		if n := len(w.answers(pr.Number)) - answers; n != 0 || len(w.github.Requests()) != requests {
-			t.Errorf("5 replays of %s: %d more comments, %d requests to GitHub", body, n, len(w.github.Requests())-requests)
+			t.Errorf("after 5 replays of %s: %d more comments, %d requests to GitHub", body, n, len(w.github.Requests())-requests)
 		}
 	}
 }
@@ -163,7 +163,7 @@ func TestAPushOverManyApplicationsIsOneWrite(t *testing.T) {
 	_, err := in.Work(t.Context(), name)
 	check(t, err)
 	if n := len(record.releases); n != 199 {
-		t.Errorf("%d releases though one could not be written, want the 199 others", n)
+		t.Errorf("%d releases, want 199: one could not be written", n)
 	}
 	_, err = in.Work(t.Context(), name)
 	check(t, err)
@@ -204,7 +204,7 @@ func TestADeliveryThatPanicsThreeTimesIsQuarantined(t *testing.T) {
 			want = v1alpha1.DeliveryQuarantined
 		}
 		if approved := w.only().Spec.Approval != nil; approved != (panics < 3) || !slices.Equal(told, []v1alpha1.DeliveryPhase{want}) {
-			t.Errorf("after %d panics: approved %v, told %q; want %s", panics, approved, told, want)
+			t.Errorf("after %d panics: approved %v, answered %q; want %s", panics, approved, told, want)
 		}
 	}
 }
@@ -235,7 +235,7 @@ func TestADeliveryThatEndsTheProcessIsQuarantined(t *testing.T) {
 		check(t, err)
 		if d.Status.Deaths != int32(deaths) || !slices.Equal(told, []v1alpha1.DeliveryPhase{want}) ||
 			(w.only().Spec.Approval != nil) != (deaths < 3) {
-			t.Errorf("after %d processes: %d deaths counted, told %q, approval %v; want %s", deaths, d.Status.Deaths, told, w.only().Spec.Approval,
+			t.Errorf("after %d processes: %d deaths, answered %q, approval %v; want %s", deaths, d.Status.Deaths, told, w.only().Spec.Approval,
 				want)
 		}
 	}
@@ -276,7 +276,7 @@ func TestADeliveryThatEndsTheProcessTakesNoOtherAlong(t *testing.T) {
 	other, err := w.record.Get(t.Context(), suspects[1].Name)
 	check(t, err)
 	if again <= 0 || other.Status.Attempts != 1 {
-		t.Errorf("the second is begun beside the first: attempts %d, again in %s", other.Status.Attempts, again)
+		t.Errorf("the second delivery started while the first ran: attempts %d, again in %s", other.Status.Attempts, again)
 	}
 	for _, d := range w.pending() { // a new one need not wait
 		if d.Status.Attempts == 0 {
@@ -291,7 +291,7 @@ func TestADeliveryThatEndsTheProcessTakesNoOtherAlong(t *testing.T) {
 	check(t, <-ended)
 	w.work(t.Context())
 	if n := len(w.pending()); n != 0 || w.lock() == nil || w.only().Spec.Approval == nil {
-		t.Errorf("%d are pending, lock %v, approval %v; want both carried out", n, w.lock(), w.only().Spec.Approval)
+		t.Errorf("%d deliveries are pending, lock %v, approval %v; want both carried out", n, w.lock(), w.only().Spec.Approval)
 	}
 }
 
@@ -322,7 +322,7 @@ func TestAttemptsAreCountedBeforeTheyBegin(t *testing.T) {
 	w.inbox.Record = &broken{w.record, func() { seen = w.pending()[0].Status }}
 	w.say(pr.Number, w.writer, "/promote")
 	if seen.Attempts != 1 || seen.Running != w.inbox.Holder {
-		t.Errorf("while it is handled its record is %+v, want the attempt of this process", seen)
+		t.Errorf("while it is handled, its record is %+v, want this process's attempt", seen)
 	}
 }
 
@@ -359,6 +359,6 @@ func TestHandledDeliveriesAreDeletedInTheEnd(t *testing.T) {
 	}
 	check(t, w.inbox.Tidy(t.Context()))
 	if n := len(names()); n != 2001 || w.record.deliveries["pending"] == nil || w.record.deliveries["kept"] != nil {
-		t.Errorf("%d are kept, want 2000 of the newest and what is pending", n)
+		t.Errorf("%d deliveries are kept, want the newest 2000 and the pending ones", n)
 	}
 }

@@ -27,7 +27,7 @@ func TestUnlockThatIsTriedAgainLeavesALaterLock(t *testing.T) {
 	app := bottest.Shop()
 	check(t, w.record.Lock(t.Context(), keyOf(&app), v1alpha1.Lock{By: "otto", Reason: "audit", At: metav1.Now()}))
 	if !w.try(d) {
-		t.Error("the command has no end")
+		t.Error("the command never ends")
 	}
 	if l := w.lock(); l == nil || l.By != "otto" {
 		t.Errorf("the lock is %+v, want otto's", l)
@@ -69,6 +69,6 @@ func TestDeliveryIsNotTriedBeforeItsTime(t *testing.T) {
 	now, err := w.record.Get(t.Context(), d.Name)
 	check(t, err)
 	if again < 59*time.Minute || now.Status.Attempts != 0 || len(w.answers(pr.Number)) != 0 {
-		t.Errorf("it is to be called again in %v, after %d attempts, with the answers %q", again, now.Status.Attempts, w.answers(pr.Number))
+		t.Errorf("the next call is in %v, after %d attempts, with the answers %q", again, now.Status.Attempts, w.answers(pr.Number))
 	}
 }

@@ -33,7 +33,7 @@ func TestAReplyOfUnknownOutcomeIsPostedOnce(t *testing.T) {
 			w.github.Inject(githubtest.Fault{Kind: fault, Method: "POST", Route: commentsRoute})
 			w.say(pr.Number, w.reader, body)
 			if n := len(w.pending()); n != 1 {
-				t.Errorf("%s, %s: %d deliveries are pending, want 1: nobody knows whether its author was answered", fault, body, n)
+				t.Errorf("%s, %s: %d deliveries are pending, want 1: the answer may or may not have been sent", fault, body, n)
 			}
 			w.inbox = w.process()
 			w.work(t.Context())
@@ -56,7 +56,7 @@ func TestAReplyIsLookedForOnlyWhenItMayBeListed(t *testing.T) {
 		t.Errorf("%d answers within the grace, want none yet", n)
 	}
 	if next := w.pending()[0].Status.NextAt; next == nil || time.Until(next.Time) < 50*time.Minute {
-		t.Errorf("tried again at %v, want at the end of the grace", next)
+		t.Errorf("the next try is at %v, want the end of the grace", next)
 	}
 }
 
@@ -105,7 +105,7 @@ func TestStrangersAreAnsweredSoOften(t *testing.T) {
 	w.say(pr.Number, w.reader, "/promote")
 	for _, r := range w.github.Requests()[asked:] {
 		if !strings.HasSuffix(r.Route, "/permission") { // cached for a minute
-			t.Errorf("a comment that is not answered asks GitHub for %s", r.Path)
+			t.Errorf("GitHub is asked for %s because of a comment that gets no answer", r.Path)
 		}
 	}
 	w.say(other.Number, w.reader, "/status")
@@ -116,11 +116,11 @@ func TestStrangersAreAnsweredSoOften(t *testing.T) {
 		w.say(pr.Number, w.writer, "/status")
 	}
 	if n := len(w.answers(pr.Number)); n != 22 {
-		t.Errorf("%d answers after 12 comments of somebody who may command, want 10 and 12", n)
+		t.Errorf("%d answers after 12 comments of a user who may command, want 10 and 12", n)
 	}
 	w.say(pr.Number, w.writer, "/promote")
 	if w.only().Spec.Approval == nil {
-		t.Error("a command is not executed because strangers were answered often")
+		t.Error("a command is not executed because strangers got many answers")
 	}
 }
 
@@ -133,7 +133,7 @@ func TestWhatOneMayIsAskedAnewForWhatIsExecuted(t *testing.T) {
 	check(t, w.repo.SetRole(w.writer, "read"))
 	w.say(pr.Number, w.writer, "/promote")
 	if w.only().Spec.Approval != nil {
-		t.Error("approved by somebody who may not any more")
+		t.Error("the approval counts, though its author lost the permission")
 	}
 }
 
@@ -159,7 +159,7 @@ func TestALimitOfOneInstallationStopsNoOther(t *testing.T) {
 	check(t, err)
 	w.delivered("issue_comment", func(d githubtest.Delivery) bool { return strings.Contains(string(d.Payload), "/status") })
 	if pending := w.pending(); len(pending) != 1 || !pending[0].Status.Limited || time.Until(pending[0].Status.NextAt.Time) < 50*time.Second {
-		t.Fatalf("pending %+v, want the comment, after the minute that GitHub asks for", pending)
+		t.Fatalf("pending %+v, want the comment, due after the minute that GitHub asks for", pending)
 	}
 	w.say(pr.Number, w.writer, "/rollback")
 	if w.all()[0].Spec.Rollback == nil {
@@ -183,7 +183,7 @@ func TestACommandUnderARateLimitIsExecutedAfterIt(t *testing.T) {
 			t.Fatalf("%d: %d deliveries are pending, want the command", status, len(pending))
 		}
 		if in := time.Until(pending[0].Status.NextAt.Time); in < 4*time.Second || in > 6*time.Second {
-			t.Errorf("%d: tried again in %s, want when GitHub allows it", status, in)
+			t.Errorf("%d: the next try is in %s, want when GitHub allows it", status, in)
 		}
 		// Another process, later, which does not know the limit.
 		w.client = w.newClient()
@@ -221,7 +221,7 @@ func TestALockIsNotCarriedOutTwice(t *testing.T) {
 		}
 		w.live(&life{})
 		if locked := w.lock() != nil; locked != want {
-			t.Errorf("%s, after somebody undid it: locked %v, want %v", verb, locked, want)
+			t.Errorf("%s, after another person undid it: locked %v, want %v", verb, locked, want)
 		}
 	}
 }

@@ -47,7 +47,7 @@ func TestPromoteByWriterApproves(t *testing.T) {
 		t.Errorf("reactions %q, want rocket alone", got)
 	}
 	if answers := w.answers(pr.Number); len(answers) != 0 {
-		t.Errorf("answers %q, want none: the reaction says it", answers)
+		t.Errorf("answers %q, want none: the reaction is the answer", answers)
 	}
 }
 
@@ -120,7 +120,7 @@ func TestRollbackSubmitsOnceAndThenChangesNothing(t *testing.T) {
 	w.say(pr.Number, w.writer, "/rollback")
 	answers := w.answers(pr.Number)
 	if last := answers[len(answers)-1]; !strings.Contains(last, "`v1.0.0` is live") || !strings.Contains(last, "Nothing was changed") {
-		t.Errorf("answer to the third /rollback %q, want what is live and that nothing changed", last)
+		t.Errorf("answer to the third /rollback %q, want the live version and that nothing changed", last)
 	}
 	if n := len(w.all()); n != 2 {
 		t.Errorf("%d releases after the third /rollback, want 2", n)
@@ -133,7 +133,7 @@ func TestStatusAnswersAReader(t *testing.T) {
 	c := w.say(pr.Number, w.reader, "/status")
 	answers := w.answers(pr.Number)
 	if len(answers) != 1 || !strings.Contains(answers[0], "`v1.0.0` is live on blue") || !strings.Contains(answers[0], "waits on green") {
-		t.Errorf("answers %q, want what is live and what waits", answers)
+		t.Errorf("answers %q, want the live version and the waiting release", answers)
 	}
 	if got := reactions(c); got != "rocket" {
 		t.Errorf("reactions %q, want rocket", got)
@@ -191,7 +191,7 @@ func TestCommentsThatAreIgnoredReachNobody(t *testing.T) {
 			number := tt.say(w, pr)
 			for _, r := range w.github.Requests()[before:] {
 				if !tt.asks || r.Method != "GET" && !strings.HasSuffix(r.Route, "/access_tokens") {
-					t.Errorf("%s %s is asked of GitHub", r.Method, r.Path)
+					t.Errorf("turnout sent GitHub %s %s", r.Method, r.Path)
 				}
 			}
 			if rel := w.only(); rel.Spec.Approval != nil {
@@ -245,10 +245,10 @@ func TestACommandWhoseGrantIsGoneReachesNobody(t *testing.T) {
 	w.record.granted["shop"] = false
 	before := len(w.github.Requests())
 	if !w.try(w.delivery("/promote")) {
-		t.Error("it is tried again")
+		t.Error("the command is tried again")
 	}
 	for _, r := range w.github.Requests()[before:] {
-		t.Errorf("%s %s is asked of GitHub", r.Method, r.Path)
+		t.Errorf("turnout sent GitHub %s %s", r.Method, r.Path)
 	}
 	w.record.granted["shop"] = true
 	if w.only().Spec.Approval != nil {

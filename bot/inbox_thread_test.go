@@ -85,7 +85,7 @@ func TestALateCommandDoesNotUndoWhatWasAskedAfterIt(t *testing.T) {
 		t.Errorf("executed %q (%v)", now.Status.Executed, err)
 	}
 	if !w.try(lock) || w.lock() != nil {
-		t.Error("locked, or not answered")
+		t.Error("the application is locked, or the command has no answer")
 	}
 	if answers := w.answers(pr.Number); len(answers) == 0 || !strings.Contains(strings.Join(answers, "\n"), "Nothing was changed") &&
 		!strings.Contains(strings.Join(answers, "\n"), "after this was written") {
@@ -107,13 +107,13 @@ func TestALateRetryDoesNotUndoACancel(t *testing.T) {
 	}
 	w.record.change(w.only().Name, func(r *v1alpha1.Release) { advance(r, v1alpha1.ReleaseCancelled) })
 	if !w.try(retry) {
-		t.Error("/retry has no end")
+		t.Error("/retry never ends")
 	}
 	if n := len(w.all()); n != 1 {
-		t.Errorf("%d releases, want the one that was cancelled", n)
+		t.Errorf("%d releases, want only the cancelled one", n)
 	}
 	if last := w.answers(pr.Number); len(last) == 0 || !strings.Contains(last[len(last)-1], "`/cancel` was requested later") {
-		t.Errorf("answers %q, want why it was not done", last)
+		t.Errorf("answers %q, want the reason for not doing it", last)
 	}
 }
 
@@ -132,13 +132,13 @@ func TestALateRetryDoesNotUndoARollback(t *testing.T) {
 	}}
 	w.record.add(app)
 	if !w.try(w.delivery("/retry")) {
-		t.Error("/retry has no end")
+		t.Error("/retry never ends")
 	}
 	if n := len(w.all()); n != 2 {
 		t.Errorf("%d releases, want the deploy and its rollback", n)
 	}
 	if last := w.answers(pr.Number); len(last) == 0 || !strings.Contains(last[len(last)-1], "`/rollback` was requested later") {
-		t.Errorf("answers %q, want why it was not done", last)
+		t.Errorf("answers %q, want the reason for not doing it", last)
 	}
 }
 

@@ -69,14 +69,14 @@ func TestACommandIsNotLostToABadGateway(t *testing.T) {
 		d := w.delivered("issue_comment", func(githubtest.Delivery) bool { return true })
 		if pending := w.pending(); d.StatusCode != http.StatusAccepted || len(pending) != 1 || pending[0].Status.NextAt == nil ||
 			pending[0].Status.Error == "" {
-			t.Fatalf("%s: the webhook was answered %d, pending %+v; want 202 and one that is tried again", route.path, d.StatusCode, pending)
+			t.Fatalf("%s: the webhook was answered %d, pending %+v; want 202 and one that will be retried", route.path, d.StatusCode, pending)
 		}
 		w.work(t.Context())
 		if n := len(w.pending()); n != 0 || w.all()[0].Spec.Rollback == nil || w.all()[0].Spec.Cause.CommentID != c.ID {
 			t.Errorf("%s: %d deliveries are pending, the newest release is %s; want the rollback", route.path, n, w.all()[0].Name)
 		}
 		if answers := w.answers(pr.Number); len(answers) != 1 || !strings.Contains(answers[0], "Users return to `v1.0.0`") {
-			t.Errorf("%s: answers %q, want what it does, once", route.path, answers)
+			t.Errorf("%s: answers %q, want one that says what it does", route.path, answers)
 		}
 	}
 }
@@ -102,7 +102,7 @@ func TestACommandReceivedInTimeIsNotTooLate(t *testing.T) {
 		}
 		last := w.lastAnswer(pr.Number)
 		if strings.Contains(last, "I was away") || !tt.executed && !strings.Contains(last, "did not answer") {
-			t.Errorf("after an outage of %s it is answered %q", tt.outage, last)
+			t.Errorf("after an outage of %s the answer is %q", tt.outage, last)
 		}
 	}
 }
@@ -114,7 +114,7 @@ func TestSweepSubmitsAMissedHeadButNeverAFirst(t *testing.T) {
 	check(t, err)
 	check(t, w.sweep().Once(t.Context()))
 	if n := len(w.all()); n != 0 {
-		t.Fatalf("%d releases of an application that never had one, want none", n)
+		t.Fatalf("%d releases of an application that never had a release, want none", n)
 	}
 	app := bottest.Shop()
 	_, _, err = w.record.Submit(t.Context(), command.NewDeploy(&app, first, 1, v1alpha1.Cause{Kind: v1alpha1.CausePush}))
@@ -125,6 +125,6 @@ func TestSweepSubmitsAMissedHeadButNeverAFirst(t *testing.T) {
 		check(t, w.sweep().Once(t.Context()))
 	}
 	if all := w.all(); len(all) != 2 || all[0].Spec.Deploy.Commit != second {
-		t.Errorf("%d releases, want that of the missed head and the one before", len(all))
+		t.Errorf("%d releases, want that of the missed head and the earlier one", len(all))
 	}
 }

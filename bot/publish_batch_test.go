@@ -86,11 +86,11 @@ func TestEveryPullRequestOfOnePushHears(t *testing.T) {
 			}
 			for _, pr := range []*githubtest.PullRequest{before, stranger} {
 				if answers := w.answers(pr.Number); len(answers) > 0 {
-					t.Errorf("#%d, which did not come with it, hears %q", pr.Number, answers)
+					t.Errorf("#%d, which the release does not contain, gets %q", pr.Number, answers)
 				}
 			}
 			if asks, compares := w.asked(start, pullsOfCommit), w.asked(start, compare); asks != tt.asks || compares != 1 {
-				t.Errorf("asked about %d commits and compared %d times, want %d and 1:\n%s", asks, compares, tt.asks,
+				t.Errorf("%d commits were looked up and %d compares sent, want %d and 1:\n%s", asks, compares, tt.asks,
 					count(w.github.Requests()[start:]))
 			}
 
@@ -101,11 +101,11 @@ func TestEveryPullRequestOfOnePushHears(t *testing.T) {
 			untilPublished(t, w, w.publisher(), back)
 			for _, pr := range prs {
 				if body := w.answers(pr.Number)[0]; !strings.Contains(body, "rolled back, `"+before.MergeCommit()[:7]) {
-					t.Errorf("#%d is not told of the rollback:\n%s", pr.Number, body)
+					t.Errorf("#%d does not report the rollback:\n%s", pr.Number, body)
 				}
 			}
 			if asks := w.asked(start, pullsOfCommit); asks != 0 {
-				t.Errorf("asked again about %d commits whose pull requests are recorded", asks)
+				t.Errorf("%d commits were looked up again, though their pull requests are recorded", asks)
 			}
 		})
 	}
@@ -150,7 +150,7 @@ func TestPullRequestsThatGitHubKnowsLateHear(t *testing.T) {
 		}
 	}
 	if asks, compares := w.asked(start, pullsOfCommit), w.asked(start, compare); asks != 6 || compares != 1 {
-		t.Errorf("asked about %d commits and compared %d times, want 6, twice each, and 1", asks, compares)
+		t.Errorf("%d commits were looked up and %d compares sent, want 6, twice each, and 1", asks, compares)
 	}
 }
 
@@ -165,19 +165,19 @@ func TestBatchBeyondTheCapSaysSo(t *testing.T) {
 	p := w.publisher()
 	untilPublished(t, w, p, name)
 	if asks := w.asked(start, pullsOfCommit); asks != 30 {
-		t.Errorf("asked about %d commits, want 30", asks)
+		t.Errorf("%d commits were looked up, want 30", asks)
 	}
 	heard := 0
 	for _, pr := range prs {
 		for _, body := range w.answers(pr.Number) {
 			heard++
 			if !strings.Contains(body, "This push merged more pull requests than Turnout looks for: it comments on 30 of them") {
-				t.Errorf("#%d is not told that others are not:\n%s", pr.Number, body)
+				t.Errorf("#%d does not say that other pull requests are left out:\n%s", pr.Number, body)
 			}
 		}
 	}
 	if newest := w.answers(prs[31].Number); heard != 30 || len(newest) != 1 {
-		t.Errorf("%d pull requests hear of it, want 30; the newest hears %q", heard, newest)
+		t.Errorf("%d pull requests get the report, want 30; the newest gets %q", heard, newest)
 	}
 }
 

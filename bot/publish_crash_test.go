@@ -142,7 +142,7 @@ func (e *effects) run(t *testing.T, p *bot.Publisher, name string) {
 		}
 		time.Sleep(max(again, time.Second))
 	}
-	t.Errorf("not published after 60 calls: %v, to be called again in %s; written was %q", err, again, e.seen)
+	t.Errorf("not published after 60 calls: %v, to be called again in %s; the writes are %q", err, again, e.seen)
 }
 
 // publication is something that happened and that GitHub should show.
@@ -240,7 +240,7 @@ func (p publication) undisturbed(t *testing.T) int {
 		t.Fatalf("GitHub shows (-want +got):\n%s", diff)
 	}
 	if n := e.toGitHub(); n != total(p.arrives) || n == len(e.seen) {
-		t.Fatalf("of %q, %d went to GitHub, want %d, and the others to the record", e.seen, n, total(p.arrives))
+		t.Fatalf("of the writes %q, %d went to GitHub, want %d and the rest to the record", e.seen, n, total(p.arrives))
 	}
 	return len(e.seen)
 }
@@ -258,7 +258,7 @@ func (p publication) spoil(t *testing.T, e *effects) {
 	w.publish(name, processes...)
 	what := e.spoiled()
 	if what == "" || e.over() != e.crash {
-		t.Fatalf("it was not spoiled; written was %q", e.seen)
+		t.Fatalf("the connection was not broken; the writes are %q", e.seen)
 	}
 	want, got, shown := maps.Clone(p.arrives), w.arrived(since), slices.Clone(p.shown)
 	if !e.crash && strings.Contains(what, "reactions") {

@@ -267,7 +267,7 @@ func TestListThatLagsMakesNothingTwice(t *testing.T) {
 			})
 			w.expectOnce(pr.Number)
 			if n.lags[0].hid != tt.hides || len(n.loses) > 0 {
-				t.Errorf("%d lists hid it, want %d; %d answers were not lost", n.lags[0].hid, tt.hides, len(n.loses))
+				t.Errorf("%d lists hid the object, want %d; %d answers were not lost", n.lags[0].hid, tt.hides, len(n.loses))
 			}
 			if got := count(w.github.Requests()); !strings.Contains(got, tt.posts) {
 				t.Errorf("requests:\n%s\nwant %s", got, tt.posts)

@@ -54,14 +54,14 @@ func TestEveryPullRequestOfABatchHearsWhatBecameOfIt(t *testing.T) {
 				})
 				untilPublished(t, w, p, name)
 				if got := states(w.repo.Deployments()[i]); got != "inactive" {
-					t.Errorf("deployment of the superseded %s: %q, want inactive", name, got)
+					t.Errorf("the superseded deployment of %s is %q, want inactive", name, got)
 				}
 			}
 			w.record.change(names[2], func(r *v1alpha1.Release) { advance(r, v1alpha1.ReleaseWaiting) })
 			untilPublished(t, w, p, names[2])
 			for _, pr := range prs[:2] {
 				if body := w.answers(pr.Number)[0]; !strings.Contains(body, "which waits") {
-					t.Errorf("#%d does not say where its successor stands:\n%s", pr.Number, body)
+					t.Errorf("#%d does not show its successor's state:\n%s", pr.Number, body)
 				}
 			}
 
@@ -84,7 +84,7 @@ func TestEveryPullRequestOfABatchHearsWhatBecameOfIt(t *testing.T) {
 			untilPublished(t, w, p, retried.Name)
 			for _, pr := range prs[:2] {
 				if body := w.answers(pr.Number)[0]; !strings.Contains(body, "✅ Shipped with [`"+v1alpha1.ShortCommit(last)+"`]") {
-					t.Errorf("#%d is not told that the retried successor shipped:\n%s", pr.Number, body)
+					t.Errorf("#%d does not report that the retried successor is live:\n%s", pr.Number, body)
 				}
 			}
 			before := len(w.github.Requests())
@@ -92,7 +92,7 @@ func TestEveryPullRequestOfABatchHearsWhatBecameOfIt(t *testing.T) {
 				untilPublished(t, w, w.publisher(), name) // by another process
 			}
 			if requests := w.github.Requests()[before:]; len(requests) != 0 {
-				t.Errorf("requests though all was told:\n%s", count(requests))
+				t.Errorf("requests though everything is published:\n%s", count(requests))
 			}
 		})
 	}
@@ -143,7 +143,7 @@ func TestThirdReleaseSaysNothingMoreAboutTheFirst(t *testing.T) {
 		t.Errorf("deployments %q", all)
 	}
 	if body := w.answers(prs[0].Number)[0]; !strings.Contains(body, "Users were moved on to `"+v1alpha1.ShortCommit(commits[1])+"`") {
-		t.Errorf("the first comment is not about the second release any more:\n%s", body)
+		t.Errorf("the first comment no longer reports the second release:\n%s", body)
 	}
 }
 

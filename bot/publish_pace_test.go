@@ -241,7 +241,7 @@ func TestOrdinaryReleaseCostsAtMostFifteenRequests(t *testing.T) {
 		t.Errorf("the comment is not the final one:\n%s", body)
 	}
 	if body := w.answers(before.Number)[0]; !strings.Contains(body, "Users were moved on to `"+v1alpha1.ShortCommit(commit)+"`") {
-		t.Errorf("the comment on the pull request before does not say that users were moved on:\n%s", body)
+		t.Errorf("the earlier pull request's comment does not say that users moved on:\n%s", body)
 	}
 }
 
@@ -280,7 +280,7 @@ func TestWritesToAThreadAreASecondApart(t *testing.T) {
 		last[thread] = r.At
 	}
 	if len(last) != 2 {
-		t.Errorf("the threads that were written to are %v, want the pull request and the deployment", last)
+		t.Errorf("the threads with writes are %v, want the pull request and the deployment", last)
 	}
 	for thread, at := range last {
 		if late := at.Sub(end); late > 1100*time.Millisecond {
@@ -312,11 +312,11 @@ func TestProgressIsWrittenEveryTenMinutes(t *testing.T) {
 			l.pass(time.Minute)
 		}
 		if got := count(w.github.Requests()[before:]); got != "2 × PATCH issues/comments/{comment_id}" {
-			t.Errorf("in 25 minutes of building:\n%s\nwant 2 edits", got)
+			t.Errorf("edits in 25 minutes of building:\n%s\nwant 2", got)
 		}
 	})
 	if body := w.answers(pr.Number)[0]; !strings.Contains(body, "building for 20 minutes") {
-		t.Errorf("the comment is not that of the 20th minute:\n%s", body)
+		t.Errorf("the comment is not the one of the 20th minute:\n%s", body)
 	}
 }
 

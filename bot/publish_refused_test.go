@@ -55,10 +55,10 @@ func TestRefusedDeploymentIsSaidOnce(t *testing.T) {
 				}
 			}
 			if asked != 1 {
-				t.Errorf("GitHub was asked %d times for what it refused, want once", asked)
+				t.Errorf("GitHub got the refused request %d times, want once", asked)
 			}
 			if n := strings.Count(log.String(), "deployment refused"); n != 1 {
-				t.Errorf("the log says it %d times, want once:\n%s", n, &log)
+				t.Errorf("the log reports it %d times, want once:\n%s", n, &log)
 			}
 			reason := fmt.Sprintf("No way (%d)", tt.status)
 			if got := w.only().Status.GitHub.DeploymentRefused; got != reason {
@@ -140,7 +140,7 @@ func TestPublishOfWhatIsNotListed(t *testing.T) {
 			}
 			untilPublished(t, w, p, rel.Name)
 			if n := len(w.answers(pr.Number)); n != 1 {
-				t.Errorf("%d comments on the other's pull request, want 1", n)
+				t.Errorf("%d comments on the other application's pull request, want 1", n)
 			}
 		})
 	}
@@ -269,7 +269,7 @@ func TestPullRequestOfTheMergeCommitIsTaken(t *testing.T) {
 	}}}
 	untilPublished(t, w, w.publisherOver(n), name)
 	if asked == 0 {
-		t.Error("GitHub was not asked about the commit of two pull requests")
+		t.Error("GitHub was not asked for the pull requests of the commit that has two")
 	}
 	for i, pr := range prs {
 		if n := len(w.answers(pr.Number)); n != 1 {

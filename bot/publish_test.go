@@ -92,7 +92,7 @@ func TestLaterSuccessLeavesTheEarlierDeploymentInactive(t *testing.T) {
 	}
 	untilPublished(t, w, w.publisher(), first.Name)
 	if got := states(w.repo.Deployments()[0]); got != "success inactive" {
-		t.Errorf("first deployment %q, looked at again, want it left alone", got)
+		t.Errorf("first deployment %q after another look, want it unchanged", got)
 	}
 }
 
@@ -111,7 +111,7 @@ func TestACommentOfSomebodyElseWithOurMarkerIsLeftAlone(t *testing.T) {
 		t.Errorf("the forged comment became %+v", got)
 	}
 	if n := len(w.answers(pr.Number)); n != 1 {
-		t.Errorf("%d comments of our own, want 1", n)
+		t.Errorf("%d comments of turnout, want 1", n)
 	}
 }
 

@@ -27,7 +27,7 @@ func TestPushIsOfTheRepositoryThatWasMet(t *testing.T) {
 			Repository: tt.repository, RepositoryID: tt.id, Branch: "main", Commit: bottest.Hash("a"), Actor: "wanda",
 		}}))
 		if n := len(w.pending()); n != tt.want {
-			t.Errorf("%s: %d deliveries are written down, want %d", name, n, tt.want)
+			t.Errorf("%s: %d deliveries are recorded, want %d", name, n, tt.want)
 		}
 	}
 }

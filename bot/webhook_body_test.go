@@ -63,7 +63,7 @@ func awaitInFlight(t *testing.T, srv *httptest.Server, small, large int64) {
 	t.Helper()
 	h, ok := srv.Config.Handler.(*bot.Webhook)
 	if !ok {
-		t.Fatal("the server's handler is no webhook")
+		t.Fatal("the server's handler is not a webhook")
 	}
 	deadline := time.Now().Add(20 * time.Second)
 	for {
@@ -111,7 +111,7 @@ func TestASignatureOfTheWrongShapeCostsNoReading(t *testing.T) {
 		}
 	}
 	if status := attack(t, srv, shaped, 25<<20+1).status(t); status != http.StatusRequestEntityTooLarge {
-		t.Errorf("a body that says it is too large is answered %d, want 413", status)
+		t.Errorf("a body with a Content-Length over the limit is answered %d, want 413", status)
 	}
 }
 
@@ -125,7 +125,7 @@ func TestLargeBodiesTakeTurns(t *testing.T) {
 	awaitInFlight(t, srv, 0, 25<<20)
 	for range 11 {
 		if status := attack(t, srv, shaped, 25<<20).status(t); status != http.StatusServiceUnavailable {
-			t.Errorf("one more is answered %d, want 503", status)
+			t.Errorf("another body is answered %d, want 503", status)
 		}
 	}
 	if status, took := sendCommand(t, srv); status != http.StatusAccepted || took > time.Second {
@@ -161,7 +161,7 @@ func TestSmallBodiesHeldOpenMakeRoom(t *testing.T) {
 		}
 	}
 	if status := held[0].status(t); status != http.StatusBadRequest {
-		t.Errorf("the body that was held for longest is answered %d, want 400", status)
+		t.Errorf("the longest pending body is answered %d, want 400", status)
 	}
 }
 
@@ -180,7 +180,7 @@ func TestABodyWithoutALengthMustBeSmall(t *testing.T) {
 		check(t, err)
 		check(t, resp.Body.Close())
 		if resp.StatusCode != tt.want {
-			t.Errorf("%d bytes without a length are answered %d, want %d", len(body), resp.StatusCode, tt.want)
+			t.Errorf("a body of %d bytes without Content-Length is answered %d, want %d", len(body), resp.StatusCode, tt.want)
 		}
 	}
 }
@@ -191,6 +191,6 @@ func TestASlowBodyIsCut(t *testing.T) {
 	srv := attacked(t)
 	a := attack(t, srv, shaped, 1<<10)
 	if status := a.status(t); status != http.StatusBadRequest { // waits 20 s at most
-		t.Errorf("a body that does not come is answered %d, want 400", status)
+		t.Errorf("a body that never arrives is answered %d, want 400", status)
 	}
 }

@@ -111,7 +111,7 @@ func TestSignatureMatchesGitHubsExample(t *testing.T) {
 	s, err := bot.NewSecrets("the new one, which is longer", "It's a Secret to Everybody")
 	check(t, err)
 	if !s.Verify(want, []byte("Hello, World!")) {
-		t.Error("the second of two secrets is not accepted")
+		t.Error("a signature by the second of two secrets is refused")
 	}
 	if s.Verify(want, []byte("Hello, World?")) || s.Verify("sha256=", nil) || s.Verify("", nil) ||
 		(bot.Secrets{}).Verify(want, []byte("Hello, World!")) {
@@ -193,7 +193,7 @@ func TestWebhookAnswers(t *testing.T) {
 			}
 			for _, part := range []string{"Codertocat", "hello"} {
 				if strings.Contains(log.String(), part) {
-					t.Errorf("the log has %q of the body: %s", part, log.String())
+					t.Errorf("the log contains %q of the body: %s", part, log.String())
 				}
 			}
 		})
@@ -226,17 +226,17 @@ func TestCommandOfABotIsIgnoredUnlessItIsTrusted(t *testing.T) {
 	check(t, err)
 	in := &bot.Inbox{Record: record, Deliveries: record, Log: slog.New(slog.DiscardHandler)}
 	if err := in.Handle(t.Context(), e); err != nil {
-		t.Errorf("a bot's command got as far as the record: %v", err)
+		t.Errorf("a bot's command reached the record: %v", err)
 	}
 	in.TrustedBots = []int64{21031067}
 	if err := in.Handle(t.Context(), e); !errors.Is(err, errDown) {
-		t.Errorf("a trusted bot's command gave %v, want the record asked", err)
+		t.Errorf("a trusted bot's command gave %v, want a call of the record", err)
 	}
 	e, err = bot.Decode("issue_comment", "1", captured(t, "issue_comment.created.pull"))
 	check(t, err)
 	e.Comment.Author.ID++ // somebody else's comment
 	if err := in.Handle(t.Context(), e); err != nil {
-		t.Errorf("a command by another than the author got as far as the record: %v", err)
+		t.Errorf("a command from another user than the author reached the record: %v", err)
 	}
 }
 
@@ -253,7 +253,7 @@ func TestACommentThroughAnAppSaysSo(t *testing.T) {
 		e, err := bot.Decode("issue_comment", "1", tt.body)
 		check(t, err)
 		if e.Comment.ViaApp != tt.want {
-			t.Errorf("it came through the App %d, want %d", e.Comment.ViaApp, tt.want)
+			t.Errorf("the comment came through App %d, want %d", e.Comment.ViaApp, tt.want)
 		}
 	}
 }

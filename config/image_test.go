@@ -35,7 +35,7 @@ func TestNoImageFollowsAMovingTag(t *testing.T) {
 		}
 		for _, image := range from.FindAllStringSubmatch(string(text), -1) {
 			if name := image[1]; name != "scratch" && name != "${GO_IMAGE}" && !strings.Contains(name, ":") {
-				t.Errorf("%s is built on %s, which follows :latest", file, name)
+				t.Errorf("%s is built on %s with the tag :latest", file, name)
 			}
 		}
 	}
@@ -81,7 +81,7 @@ func TestTheReleaseNamesTheImageByDigest(t *testing.T) {
 		"../Dockerfile": "\nARG GO_IMAGE=",
 	} {
 		if strings.Count(read(file), line) != 1 || !strings.Contains(workflow, strings.Trim(line, "\n")) {
-			t.Errorf("the release workflow replaces %q of %s, which is not there once", line, file)
+			t.Errorf("the release workflow replaces %q of %s, which does not occur once", line, file)
 		}
 	}
 }

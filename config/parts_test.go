@@ -30,10 +30,10 @@ func TestInstallIsTheFolder(t *testing.T) {
 	if diff := cmp.Diff(texts(t, want), texts(t, got), cmp.Transformer("image", func(s string) string {
 		return strings.NewReplacer(config.Image+":unreleased", "IMAGE", image, "IMAGE").Replace(s)
 	})); diff != "" {
-		t.Errorf("what is installed (-kustomize build config +ours)\n%s", diff)
+		t.Errorf("the installed objects (-kustomize build config +binary)\n%s", diff)
 	}
 	if !slices.ContainsFunc(texts(t, got), func(text string) bool { return strings.Contains(text, "image: "+image+"\n") }) {
-		t.Error("nothing runs the image")
+		t.Error("no container runs the image")
 	}
 }
 
@@ -59,7 +59,7 @@ func TestInstallOfSomeNamespaces(t *testing.T) {
 		case object.GetKind() == "Deployment" && !strings.Contains(text, "image: "+image+"\n"):
 			t.Errorf("the Deployment runs another image:\n%s", text)
 		case object.GetKind() == "RoleBinding" && !strings.Contains(text, "name: turnout\n  namespace: turnout\n"):
-			t.Errorf("the rights in %s are those of another account:\n%s", object.GetNamespace(), text)
+			t.Errorf("the rights in %s belong to another account:\n%s", object.GetNamespace(), text)
 		}
 	}
 	want := map[string]int{
@@ -77,7 +77,7 @@ func TestInstallNeedsADigest(t *testing.T) {
 		"", "turnout", "turnout:v1", "@sha256:" + strings.Repeat("0", 64), "turnout@sha256:00", "turnout@md5:" + strings.Repeat("0", 64),
 	} {
 		if _, err := config.Objects(config.Options{Image: image}); err == nil || !strings.Contains(err.Error(), "by its digest") {
-			t.Errorf("%q: %v, want that it has no digest", image, err)
+			t.Errorf("%q: %v, want an error about the missing digest", image, err)
 		}
 	}
 }

@@ -225,7 +225,7 @@ func TestImageThatTheBuildPushesItselfIsFoundInItsRegistry(t *testing.T) {
 				t.Errorf("built %s, want %s", got, want)
 			}
 			if len(made.GetImages()) > 0 || len(made.GetResults().GetImages()) > 0 || rel.Status.Build.Reference == "" {
-				t.Errorf("the build is %v, recorded %+v", made, rel.Status.Build)
+				t.Errorf("the build is %v, the record %+v", made, rel.Status.Build)
 			}
 		})
 	}
@@ -239,7 +239,7 @@ func TestImageThatTheBuildReportsWinsOverTheRegistrys(t *testing.T) {
 	w.run(asTest)
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
 	if got := rel.Status.Milestones.Built.Image; strings.Contains(got, other) || s.looks() != 0 {
-		t.Errorf("built %s, and the registry was asked %d times", got, s.looks())
+		t.Errorf("built %s, and the registry got %d requests", got, s.looks())
 	}
 }
 
@@ -334,7 +334,7 @@ func TestRegistryInTroubleIsAskedAgain(t *testing.T) {
 	w.run(asTest)
 	w.expectDeployed(w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded))
 	if s.looks() != 3 {
-		t.Errorf("the registry was asked %d times", s.looks())
+		t.Errorf("the registry got %d requests", s.looks())
 	}
 }
 
@@ -372,7 +372,7 @@ func TestRegistryIsAskedBesideTheLooks(t *testing.T) {
 	release()
 	w.expectDeployed(w.awaitPhase(rel, v1alpha1.ReleaseSucceeded))
 	if n := s.looks(); n != 1 {
-		t.Errorf("the registry was asked %d times", n)
+		t.Errorf("the registry got %d requests", n)
 	}
 }
 

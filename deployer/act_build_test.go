@@ -88,7 +88,7 @@ func TestReleaseThroughATrigger(t *testing.T) {
 	}
 	got := w.made()[0].GetSubstitutions()
 	if got["COMMIT_SHA"] != w.source.sha("a") || got[cloudbuild.ReleaseSubstitution] != string(rel.UID) {
-		t.Errorf("the build was given %v", got)
+		t.Errorf("the build request was %v", got)
 	}
 	if calls := w.builds.Calls(); calls["RunBuildTrigger"] != 1 || calls["CreateBuild"] != 0 {
 		t.Errorf("calls %v", calls)
@@ -164,7 +164,7 @@ func (p *planning) expect(t *testing.T, letters ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if diff := cmp.Diff(want, p.onRecord); diff != "" {
-		t.Errorf("when the build's file was asked for, the record had (-want +got):\n%s", diff)
+		t.Errorf("when the build file was read, the record had (-want +got):\n%s", diff)
 	}
 }
 
@@ -338,7 +338,7 @@ func TestBuildThatIsLostAgainAndAgainEndsInError(t *testing.T) {
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseError)
 	w.expectMessage(rel, "3 builds in a row", "internal error", "worker lost")
 	if n := len(w.made()); n != 3 || rel.Status.Failure.Class != v1alpha1.FaultWorld {
-		t.Errorf("made %d builds; the failure is %+v", n, rel.Status.Failure)
+		t.Errorf("%d builds were created; the failure is %+v", n, rel.Status.Failure)
 	}
 	w.expectSizes(1, 1)
 }
@@ -430,12 +430,12 @@ func TestWaitInTheQueueIsTold(t *testing.T) {
 	} {
 		state := cloudbuild.State{Phase: cloudbuild.Queued, Created: created}
 		if got := whileBuilding(state, created.Add(waited)); got != want {
-			t.Errorf("after %s it says %q, want %q", waited, got, want)
+			t.Errorf("after %s the message is %q, want %q", waited, got, want)
 		}
 	}
 	state := cloudbuild.State{Phase: cloudbuild.Working, Created: created, Started: created.Add(time.Minute)}
 	if got := whileBuilding(state, created.Add(time.Hour)); got != "building" {
-		t.Errorf("while it builds it says %q", got)
+		t.Errorf("during the build the message is %q", got)
 	}
 }
 
@@ -453,7 +453,7 @@ func TestCommitThatDoesNotExistIsSaidSo(t *testing.T) {
 		t.Errorf("the reason is %s, want NoCommit", f.Reason)
 	}
 	if len(rel.Status.Findings) > 0 {
-		t.Errorf("it is told %q, want nothing of a history", rel.Status.Findings)
+		t.Errorf("the findings are %q, want none about the history", rel.Status.Findings)
 	}
 	w.expectLive(v1alpha1.Green)
 }
@@ -482,6 +482,6 @@ func TestBuildFoundLateIsLinkedAtItsStep(t *testing.T) {
 	rel.Status.Timeline = []v1alpha1.TimelineEntry{{Step: v1alpha1.StepBuild}, {Step: v1alpha1.StepDiscard}}
 	recordBuild(&attempt{rel: rel}, cloudbuild.Handle{ID: "7", LogURL: "https://log"})
 	if build, discard := rel.Status.Timeline[0].URL, rel.Status.Timeline[1].URL; build != "https://log" || discard != "" {
-		t.Errorf("the build's step links %q, and discard %q", build, discard)
+		t.Errorf("the build step links to %q, discard to %q", build, discard)
 	}
 }

@@ -35,11 +35,11 @@ func TestEveryStepHasItsAct(t *testing.T) {
 	slices.Sort(want)
 	want = slices.Compact(want)
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(bound()))); diff != "" {
-		t.Errorf("the acts are not those of the tables (-tables +acts):\n%s", diff)
+		t.Errorf("the acts differ from the tables' steps (-tables +acts):\n%s", diff)
 	}
 	for s, act := range bound() {
 		if act == nil {
-			t.Errorf("nothing is done at %s", s)
+			t.Errorf("step %s has no act", s)
 		}
 	}
 }
@@ -65,7 +65,7 @@ func TestTracksAreDocumentedAsTheyAre(t *testing.T) {
 		}
 		lines := trackLine.FindAllStringSubmatch(string(text), -1)
 		if page == "doc.go" && len(lines) != len(steps) {
-			t.Errorf("%s names %d tracks, and there are %d", page, len(lines), len(steps))
+			t.Errorf("%s names %d tracks, want %d", page, len(lines), len(steps))
 		}
 		for _, line := range lines {
 			var found []v1alpha1.Step

@@ -26,11 +26,11 @@ func refusedWith(t *testing.T, err error, part string) {
 	t.Helper()
 	switch {
 	case err == nil:
-		t.Errorf("it was let in, want it refused with %q", part)
+		t.Errorf("the request was admitted, want it refused with %q", part)
 	case !apierrors.IsForbidden(err) && !apierrors.IsInvalid(err):
-		t.Errorf("the error is %v, want it refused by the policy", err)
+		t.Errorf("the error is %v, want the policy's refusal", err)
 	case !strings.Contains(err.Error(), part):
-		t.Errorf("it is refused with %q, want in it %q", err, part)
+		t.Errorf("the refusal is %q, want in it %q", err, part)
 	}
 }
 
@@ -349,7 +349,7 @@ func TestCausesAreAttestedWhereThePolicyIsInForce(t *testing.T) {
 	w.run()
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseWaiting)
 	if got := rel.Status.Attestation; got != v1alpha1.CausesAttested {
-		t.Errorf("with the policy causes are %q", got)
+		t.Errorf("with the policy the causes are %q", got)
 	}
 	o := newOpenWorld(t, manual)
 	o.run()
@@ -357,10 +357,10 @@ func TestCausesAreAttestedWhereThePolicyIsInForce(t *testing.T) {
 	o.approve(rel)
 	rel = o.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
 	if got := rel.Status.Attestation; got != v1alpha1.CausesClaimed {
-		t.Errorf("without the policy causes are %q", got)
+		t.Errorf("without the policy the causes are %q", got)
 	}
 	promoted := slices.IndexFunc(rel.Status.Timeline, func(e v1alpha1.TimelineEntry) bool { return e.Step == v1alpha1.StepPromote })
 	if promoted < 0 || rel.Status.Timeline[promoted].Message != "approved by claims: hubot" {
-		t.Errorf("the timeline does not say that it was approved by a claim: %+v", rel.Status.Timeline)
+		t.Errorf("the timeline does not mark the approval as a claim: %+v", rel.Status.Timeline)
 	}
 }

@@ -33,7 +33,7 @@ func TestAncestryIsAskedOnce(t *testing.T) {
 			t.Errorf("%s contains %s: %v, want %v", tt.descendant, tt.ancestor, got, tt.want)
 		}
 		if got := history.asked(); got != tt.asked {
-			t.Errorf("after %s in %s the source was asked %d times, want %d", tt.ancestor, tt.descendant, got, tt.asked)
+			t.Errorf("after %s in %s the source got %d requests, want %d", tt.ancestor, tt.descendant, got, tt.asked)
 		}
 	}
 }

@@ -212,7 +212,7 @@ func TestReleaseOfAnotherRepositoryIsRefusedBeforeAnyCall(t *testing.T) {
 	w.awaitRefused(rel, "Repository", "acme/another-teams-secrets", "releases only acme/my-python-app", "release a commit of that one")
 	asked := slices.DeleteFunc(s.all(), func(name string) bool { return name == repository }) // whether it can be read
 	if n := w.source.asked(); len(asked) > 0 || n > 0 {
-		t.Errorf("asked of GitHub: %q, and %d times for a commit", asked, n)
+		t.Errorf("GitHub got %q, and %d requests for a commit", asked, n)
 	}
 	if n := w.countBuilds(); n != 0 {
 		t.Errorf("%d builds", n)
@@ -223,7 +223,7 @@ func TestReleaseOfAnotherRepositoryIsRefusedBeforeAnyCall(t *testing.T) {
 	check(t, ci.Create(t.Context(), other))
 	w.awaitPhase(other, v1alpha1.ReleaseSucceeded)
 	if got := slices.Compact(slices.Sorted(slices.Values(s.all()))); !slices.Equal(got, []string{repository}) {
-		t.Errorf("%q were asked, want %s alone", got, repository)
+		t.Errorf("the requests are %q, want %s alone", got, repository)
 	}
 }
 
@@ -242,7 +242,7 @@ func TestBranchOfABuildIsTheApplications(t *testing.T) {
 	}
 	for _, b := range builds {
 		if got := b.GetSubstitutions()["BRANCH_NAME"]; got == "production" || strings.Contains(b.String(), "production") {
-			t.Errorf("the build speaks of the release's branch: %v", b)
+			t.Errorf("the build has the release's branch: %v", b)
 		}
 	}
 }
@@ -397,14 +397,14 @@ func TestCommitOfNoBranchIsRefused(t *testing.T) {
 	// The forged release replaced nobody, and a signed push is not checked.
 	done := w.awaitPhase(merged, v1alpha1.ReleaseSucceeded)
 	if by := done.Status.Milestones.OnBranch; by == nil || by.By != v1alpha1.BranchByPush || by.Branch != "main" {
-		t.Errorf("the push counts as %+v", by)
+		t.Errorf("the push's evidence is %+v", by)
 	}
 	if n := w.source.askedBranch(); n != 1 {
-		t.Errorf("asked %d times what main contains, want once, for the commit of no branch", n)
+		t.Errorf("%d compares with main, want one, for the commit of no branch", n)
 	}
 	stop()
 	if n := w.countBuilds(); n != 1 {
-		t.Errorf("%d builds, want that of the merged commit", n)
+		t.Errorf("%d builds, want the merged commit's", n)
 	}
 }
 
@@ -427,7 +427,7 @@ func TestBranchIsAskedOnceAndWaitedFor(t *testing.T) {
 	w.approve(rel)
 	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
 	if n := w.source.askedBranch(); n != 1 {
-		t.Errorf("asked %d times what main contains, want once", n)
+		t.Errorf("%d compares with main, want one", n)
 	}
 	var steps []v1alpha1.Step
 	for _, e := range rel.Status.Timeline {
@@ -467,7 +467,7 @@ func TestPushIsNoEvidenceWhereAnybodyMayClaimIt(t *testing.T) {
 	}
 	done = w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
 	if by := done.Status.Milestones.OnBranch; by == nil || by.By != v1alpha1.BranchByRepository {
-		t.Errorf("the push counts as %+v", by)
+		t.Errorf("the push's evidence is %+v", by)
 	}
 }
 
@@ -495,7 +495,7 @@ func TestReleaseWhoseLabelIsNotItsApplicationIsNeverDriven(t *testing.T) {
 		t.Errorf("%d builds", n)
 	}
 	if w.application().Status.Active != nil {
-		t.Error("one of them holds the claim")
+		t.Error("one of the forged releases holds the claim")
 	}
 	w.expectUnwritten(newer)
 }
@@ -515,10 +515,10 @@ func TestWithoutTheGrantNothingIsBuiltAhead(t *testing.T) {
 		return r.Status.Phase == v1alpha1.ReleaseQueued && strings.Contains(r.Status.Message, "waits: namespace "+w.namespace+" is not granted")
 	})
 	if n := w.countBuilds(); n != 1 {
-		t.Errorf("%d builds, want that of before", n)
+		t.Errorf("%d builds, want only the earlier one", n)
 	}
 	if now := s.all(); len(now) != asked {
-		t.Errorf("asked without the grant: %q", now[asked:])
+		t.Errorf("without the grant these were asked: %q", now[asked:])
 	}
 	w.grant(repository)
 	w.awaitPhase(b, v1alpha1.ReleaseWaiting)
@@ -547,7 +547,7 @@ func TestWithoutTheGrantARunningBuildIsNotUsed(t *testing.T) {
 		t.Errorf("the build was used: %+v", built)
 	}
 	if now := s.all(); len(now) != asked {
-		t.Errorf("asked without the grant: %q", now[asked:])
+		t.Errorf("without the grant these were asked: %q", now[asked:])
 	}
 }
 
@@ -571,7 +571,7 @@ func TestBuildIsStoppedWithItsGrantAndMadeAnewWhenThatIsBack(t *testing.T) {
 	w.grant(repository)
 	w.awaitPhase(a, v1alpha1.ReleaseSucceeded)
 	if n := w.countBuilds(); n != 2 {
-		t.Errorf("%d builds, want the one that was stopped and another", n)
+		t.Errorf("%d builds, want the stopped one and a new one", n)
 	}
 }
 

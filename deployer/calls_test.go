@@ -41,10 +41,10 @@ func TestAnswerThatComesLateIsFoundByALaterLook(t *testing.T) {
 		_, err := look()
 		w := pending(fmt.Errorf("wrapped: %w", err))
 		if w == nil || time.Since(began) != patience {
-			t.Fatalf("%v after %s, want to wait for %s", err, time.Since(began), patience)
+			t.Fatalf("%v after %s, want a wait of %s", err, time.Since(began), patience)
 		}
 		if p := w.pause(time.Now()); p.message != "" || p.until != w.begun.Add(silent) {
-			t.Errorf("people are told at once: %+v", p)
+			t.Errorf("the first failure is already reported: %+v", p)
 		}
 		if p := w.pause(time.Now().Add(silent)); p.message != "waits for an answer: reading" {
 			t.Errorf("people are told %+v", p)
@@ -60,7 +60,7 @@ func TestAnswerThatComesLateIsFoundByALaterLook(t *testing.T) {
 		}
 		stepOf(o, "1").settle(time.Now(), nil)
 		if _, err := look(); pending(err) == nil || asked != 2 {
-			t.Errorf("after its result a step does not ask anew: %v", err)
+			t.Errorf("after its result a step does not ask again: %v", err)
 		}
 		time.Sleep(time.Minute)
 	})
@@ -104,7 +104,7 @@ func TestSourcesAreBroughtAFewAtATime(t *testing.T) {
 		for i := range 3 * transfers {
 			_, err := ask(t.Context(), stepOf(o, fmt.Sprint(i)), question{what: "source", transfer: true}, func(ctx context.Context) (int, error) {
 				if d, ok := ctx.Deadline(); !ok || time.Until(d) != transferLimit {
-					t.Errorf("its time began to run before it began: %s", time.Until(d))
+					t.Errorf("the time limit began before the step did: %s", time.Until(d))
 				}
 				most.Store(max(most.Load(), now.Add(1)))
 				time.Sleep(10 * time.Minute)
@@ -118,7 +118,7 @@ func TestSourcesAreBroughtAFewAtATime(t *testing.T) {
 		}
 		if _, err := ask(t.Context(), stepOf(o, "0"), question{what: "question"},
 			func(context.Context) (int, error) { return 1, nil }); err != nil {
-			t.Errorf("a question waits for the sources: %v", err)
+			t.Errorf("a call waits for the sources: %v", err)
 		}
 		time.Sleep(time.Hour)
 		if most.Load() != transfers || done.Load() != 3*transfers {

@@ -36,7 +36,7 @@ func TestRollbackWaitsForNoUpload(t *testing.T) {
 	w.expectMessage(w.awaitPhase(rel, v1alpha1.ReleaseSuperseded), back.Name)
 	w.until("the upload to be given up", func() bool { return s.gaveUp() == 1 }, func() string { return "" })
 	if n := s.asked("File") + s.asked("IsAncestor") + s.asked("HasCommit"); n != asked {
-		t.Errorf("GitHub was asked %d times for a rollback", n-asked)
+		t.Errorf("GitHub got %d requests for a rollback", n-asked)
 	}
 	if n := len(w.made()); n != 0 {
 		t.Errorf("%d builds were made", n)
@@ -207,7 +207,7 @@ func TestProcessMayEndDuringTheUploadAndAfterIt(t *testing.T) {
 		w.until("the upload", func() bool { return s.asked("Archive") == 1 }, func() string { return "" })
 		stop()
 		if n := s.gaveUp(); n != 1 {
-			t.Errorf("%d uploads were given up by the process that ended", n)
+			t.Errorf("the ended process gave up %d uploads", n)
 		}
 		release()
 		w.run(quick("second"), from(s))
@@ -253,7 +253,7 @@ func TestBuildingAheadDoesNotHoldUpTheSoak(t *testing.T) {
 			release()
 			w.awaitPhase(next, v1alpha1.ReleaseSucceeded)
 			if n := s.asked(call); n != 2 {
-				t.Errorf("it was asked %d times for two releases", n)
+				t.Errorf("%d requests for two releases", n)
 			}
 		})
 	}

@@ -106,7 +106,7 @@ func TestManualPromotionWaitsForApproval(t *testing.T) {
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseWaiting)
 	w.expectMessage(rel, "/promote", "spec.promotion.mode")
 	if rel.Status.Milestones.Verified == nil {
-		t.Error("it waits before the gate has passed")
+		t.Error("the release waits before the gate has passed")
 	}
 	w.expectLive(v1alpha1.Blue)
 	w.approve(rel)
@@ -130,11 +130,11 @@ func TestApprovalBeforeTheGateSwitchesWhenItPasses(t *testing.T) {
 	rel = w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
 	promoted := slices.IndexFunc(rel.Status.Timeline, func(e v1alpha1.TimelineEntry) bool { return e.Step == v1alpha1.StepPromote })
 	if promoted < 0 || rel.Status.Timeline[promoted].Message != "approved by hubot" {
-		t.Errorf("the timeline does not say who approved it: %+v", rel.Status.Timeline)
+		t.Errorf("the timeline does not name the approver: %+v", rel.Status.Timeline)
 	}
 	for _, e := range rel.Status.Timeline {
 		if strings.Contains(e.Message, "waits for /promote") {
-			t.Errorf("it waited although it was approved: %s", e.Message)
+			t.Errorf("the release waits although it was approved: %s", e.Message)
 		}
 	}
 }
@@ -244,7 +244,7 @@ func TestRewrittenHistoryFollowsTheBranchAndSaysSo(t *testing.T) {
 	w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)
 	c := w.awaitPhase(w.submit("c"), v1alpha1.ReleaseSucceeded)
 	if !strings.Contains(findingsOf(c), "history of main was rewritten: ccccccc does not contain bbbbbbb") {
-		t.Errorf("it is told only: %q", c.Status.Findings)
+		t.Errorf("the findings are only %q", c.Status.Findings)
 	}
 }
 
@@ -275,7 +275,7 @@ func TestRewrittenHistoryIsSaidAfterALostRace(t *testing.T) {
 		t.Fatalf("release %s was written %d times, and not as %s", c.Name, races.Load(), name)
 	}
 	if !strings.Contains(findingsOf(c), "history of main was rewritten: ccccccc does not contain bbbbbbb") {
-		t.Errorf("it is told only: %q", c.Status.Findings)
+		t.Errorf("the findings are only %q", c.Status.Findings)
 	}
 }
 
@@ -307,7 +307,7 @@ func TestNextReleaseBuildsDuringTheSoakAndTouchesNothing(t *testing.T) {
 	})
 	w.expectMessage(b, "built", "waits for "+a.Name)
 	if b.Status.Milestones.Target != "" {
-		t.Errorf("it has a target while another release soaks: %s", b.Status.Milestones.Target)
+		t.Errorf("the release has a target while another one soaks: %s", b.Status.Milestones.Target)
 	}
 	w.expectSizes(1, 1)
 	if w.get(a); a.Status.Phase.Finished() {

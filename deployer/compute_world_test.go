@@ -38,7 +38,7 @@ func (b *balancer) compute() *computeAPI {
 		check(b.w.t, json.NewEncoder(w).Encode(b.urlMap()))
 	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		b.w.t.Errorf("the Compute API is asked %s %s", r.Method, r.URL)
+		b.w.t.Errorf("the Compute API got %s %s", r.Method, r.URL)
 		w.WriteHeader(http.StatusNotImplemented)
 	})
 	srv := httptest.NewServer(mux)

@@ -29,7 +29,7 @@ func TestConditionFollowsTheGrantByWatch(t *testing.T) {
 	rel = w.awaitPhase(rel, v1alpha1.ReleaseQueued)
 	w.expectMessage(rel, "waits: namespace "+w.namespace+" is not granted")
 	if n := w.source.asked(); n != 0 {
-		t.Errorf("the source was asked %d times without a grant", n)
+		t.Errorf("the source got %d requests without a grant", n)
 	}
 	w.grant("acme/*")
 	w.awaitReason(v1alpha1.ReasonReady)
@@ -91,6 +91,6 @@ func TestConditionIsWrittenWhileAReleaseActs(t *testing.T) {
 	since := time.Now()
 	w.awaitReason(v1alpha1.ReasonNotGranted)
 	if took := time.Since(since); took > 5*time.Second {
-		t.Errorf("it took %s: until the claim was renewed, which nothing here waits for", took)
+		t.Errorf("the wait took %s: until the claim was renewed, which this case does not need", took)
 	}
 }

@@ -22,7 +22,7 @@ func TestDeployAndRollbackOfTheReferenceApplication(t *testing.T) {
 
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
 	if got := w.live(); got != v1alpha1.Green {
-		t.Fatalf("live is %s after the deploy", got)
+		t.Fatalf("after the deploy %s is live", got)
 	}
 	var steps []string
 	for _, e := range rel.Status.Timeline {
@@ -35,15 +35,15 @@ func TestDeployAndRollbackOfTheReferenceApplication(t *testing.T) {
 	w.get(green)
 	container := green.Spec.Template.Spec.Containers[0]
 	if want := rel.Status.Milestones.Built.Image; container.Image != want || !strings.Contains(want, "@sha256:") {
-		t.Errorf("green runs %s, built was %s", container.Image, want)
+		t.Errorf("green runs %s, want the built %s", container.Image, want)
 	}
 	if container.Env[0].Value != "production" {
-		t.Errorf("green runs with APP_ENV=%s, not the live colour's", container.Env[0].Value)
+		t.Errorf("green runs with APP_ENV=%s instead of the live colour's", container.Env[0].Value)
 	}
 	after := &networkingv1.Ingress{ObjectMeta: w.meta("my-python-app-ingress")}
 	w.get(after)
 	if diff := cmp.Diff(expectSwitched(before), after.Spec.Rules[:2]); diff != "" {
-		t.Errorf("other routes must survive (-want +got):\n%s", diff)
+		t.Errorf("other routes changed (-want +got):\n%s", diff)
 	}
 	if n := len(after.Spec.Rules); n != 3 || after.Spec.Rules[2].HTTP.Paths[0].Backend.Service.Name != "my-python-app-blue-svc" {
 		t.Errorf("the standby rule is %+v", after.Spec.Rules[2:])
@@ -51,22 +51,22 @@ func TestDeployAndRollbackOfTheReferenceApplication(t *testing.T) {
 
 	back := w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
 	if got := w.live(); got != v1alpha1.Blue {
-		t.Fatalf("live is %s after the rollback", got)
+		t.Fatalf("after the rollback %s is live", got)
 	}
 	blue := &appsv1.Deployment{ObjectMeta: w.meta("my-python-app-blue")}
 	w.get(blue)
 	if got := blue.Spec.Template.Spec.Containers[0].Image; got != "gcr.io/acme-prod/my-python-app:v1.0.0" {
-		t.Errorf("within hold a rollback stages nothing, but blue runs %s", got)
+		t.Errorf("a rollback within hold stages nothing, but blue runs %s", got)
 	}
 	if back.Spec.Rollback.From.Commit != w.source.sha("a") {
 		t.Errorf("rolled back from %+v", back.Spec.Rollback.From)
 	}
 	bg := w.application()
 	if bg.Status.Previous != nil {
-		t.Errorf("after a rollback there is nothing to return to, but previous is %+v", bg.Status.Previous)
+		t.Errorf("after a rollback there is no version to return to, but previous is %+v", bg.Status.Previous)
 	}
 	if !slices.ContainsFunc(bg.Status.RolledBack, func(r v1alpha1.RolledBack) bool { return r.Commit == w.source.sha("a") }) {
-		t.Errorf("the rolled-back commit is not remembered: %+v", bg.Status.RolledBack)
+		t.Errorf("the rolled-back commit is not recorded: %+v", bg.Status.RolledBack)
 	}
 }
 
@@ -98,7 +98,7 @@ func TestCrashingVersionEndsInFailureAndUsersNeverSeeIt(t *testing.T) {
 		t.Errorf("failure is %+v", f)
 	}
 	if last := rel.Status.Timeline[len(rel.Status.Timeline)-2]; last.Step != v1alpha1.StepStage || last.Message != f.Message {
-		t.Errorf("the timeline says of the failed step: %+v", last)
+		t.Errorf("the timeline's entry for the failed step is %+v", last)
 	}
 	w.until("the target is shrunk", func() bool {
 		green := &appsv1.Deployment{ObjectMeta: w.meta("my-python-app-green")}

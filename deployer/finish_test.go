@@ -41,7 +41,7 @@ func (w *world) expectUnwritten(before *v1alpha1.Release) {
 	w.t.Helper()
 	now := before.DeepCopy()
 	if w.get(now); now.ResourceVersion != before.ResourceVersion {
-		w.t.Errorf("%s had ended as %s, and was written again: %s", now.Name, before.Status.Phase, now.Status.Message)
+		w.t.Errorf("%s was finished as %s, and was written again: %s", now.Name, before.Status.Phase, now.Status.Message)
 	}
 }
 

@@ -71,7 +71,7 @@ func TestColourThatDoesNotExistIsMadeFromTheLiveOne(t *testing.T) {
 		}
 	}
 	if rel.Status.Drift != "" {
-		t.Errorf("what was just made from the live colour differs from it:\n%s", rel.Status.Drift)
+		t.Errorf("the copy of the live colour differs from it:\n%s", rel.Status.Drift)
 	}
 	// The next release goes the other way, as if the colour had always existed.
 	w.source.commit("b", "a")
@@ -131,7 +131,7 @@ func (w *world) apply(message string) {
 	text, _, ends := strings.Cut(command, "' | kubectl apply -f -")
 	u := &unstructured.Unstructured{}
 	if err := u.UnmarshalJSON([]byte(text)); !found || !ends || err != nil {
-		w.t.Fatalf("no command that makes something in %q: %v", message, err)
+		w.t.Fatalf("%q has no command that creates an object: %v", message, err)
 	}
 	w.create(u)
 }
@@ -236,7 +236,7 @@ func TestServiceOfBothColoursIsSeparatedWithoutUsersNoticing(t *testing.T) {
 		return r.Status.Phase == v1alpha1.ReleaseQueued && strings.Contains(r.Status.Message, "every live pod has that label")
 	})
 	if n := len(w.made()); n != 0 {
-		t.Errorf("%d builds were started before the Services were apart", n)
+		t.Errorf("%d builds were started before the Services selected different pods", n)
 	}
 	w.patch(w.service(v1alpha1.Blue), `{"spec":{"selector":{"version":"blue"}}}`)
 	w.expectDeployed(w.awaitPhase(rel, v1alpha1.ReleaseSucceeded))
@@ -362,7 +362,7 @@ func TestDriftIsToldWithoutTheValues(t *testing.T) {
 	w.source.commit("b", "a")
 	rel = w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)
 	if rel.Status.Drift != "" {
-		t.Errorf("both colours have the same template now, but the drift is\n%s", rel.Status.Drift)
+		t.Errorf("both colours have the same template, but the drift is\n%s", rel.Status.Drift)
 	}
 	w.expectNoFinding(rel, "pod template")
 }
@@ -379,10 +379,10 @@ func TestOwnTemplateIsStagedAndItsDriftFromTheLiveOneTold(t *testing.T) {
 	w.get(green)
 	template := green.Spec.Template
 	if env := template.Spec.Containers[0].Env[0].Value; env != "staging" {
-		t.Errorf("green has APP_ENV=%s, its own is staging", env)
+		t.Errorf("green has APP_ENV=%s, want its own, staging", env)
 	}
 	if got, want := template.Spec.Containers[0].Image, rel.Status.Milestones.Built.Image; got != want {
-		t.Errorf("green runs %s, built was %s", got, want)
+		t.Errorf("green runs %s, want the built %s", got, want)
 	}
 	if diff := cmp.Diff(map[string]string{"app": "my-python-app", "version": "green"}, template.Labels); diff != "" {
 		t.Errorf("labels (-want +got):\n%s", diff)
@@ -398,7 +398,7 @@ func TestOwnTemplateIsStagedAndItsDriftFromTheLiveOneTold(t *testing.T) {
 	blue := &appsv1.Deployment{ObjectMeta: w.meta("my-python-app-blue")}
 	w.get(blue)
 	if env := blue.Spec.Template.Spec.Containers[0].Env[0].Value; env != "production" {
-		t.Errorf("blue has APP_ENV=%s, its own is production", env)
+		t.Errorf("blue has APP_ENV=%s, want its own, production", env)
 	}
 }
 

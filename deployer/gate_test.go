@@ -358,7 +358,7 @@ func TestPreviousColourIsAskedBeforeItGetsTrafficBack(t *testing.T) {
 				w.expectFinding(rel, c.finding)
 			}
 			if w.size(c.live) == 0 {
-				t.Error("the colour that users reach was shrunk")
+				t.Error("the users' colour was shrunk")
 			}
 		})
 	}
@@ -403,7 +403,7 @@ func TestSoakThatNobodyCanSeeTheEndOfMovesNoTraffic(t *testing.T) {
 	}
 	w.expectRoutes("green", 3) // attached, switched
 	if w.size(v1alpha1.Green) == 0 {
-		t.Error("the colour that users reach was shrunk")
+		t.Error("the users' colour was shrunk")
 	}
 }
 

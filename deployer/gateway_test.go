@@ -120,7 +120,7 @@ func (w *world) neverShows(log string) {
 	all, err := json.Marshal(shown)
 	check(w.t, err)
 	if strings.Contains(string(all)+log, string(value[1])) {
-		w.t.Error("the value of the standby route's header is shown")
+		w.t.Error("the secret of the standby route's header is shown")
 	}
 }
 
@@ -139,7 +139,7 @@ func TestSwitchOnAGatewayIsInEffectOnceEveryParentSaysSo(t *testing.T) {
 		t.Errorf("live is %s, the switch took effect at %v", w.live(), rel.Status.Route.TookEffectAt)
 	}
 	if green, blue := w.size(v1alpha1.Green), w.size(v1alpha1.Blue); green != 1 || blue != 1 {
-		t.Errorf("before it is in effect the sizes are green %d, blue %d", green, blue)
+		t.Errorf("before the switch is in effect green has the size %d, blue %d", green, blue)
 	}
 	g.holdInside(false)
 	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
@@ -165,7 +165,7 @@ func TestOldColourOnAGatewayKeepsItsSizeUntilTheSwitchIsInEffect(t *testing.T) {
 		return c != nil && strings.Contains(c.Message, "every Gateway of httproute shop sends users to green")
 	}, func() string { return "no such condition" })
 	if blue := w.size(v1alpha1.Blue); blue != 1 {
-		t.Errorf("blue, which users may be with, has the size %d", blue)
+		t.Errorf("blue has the size %d although users may still reach it", blue)
 	}
 	g.holdInside(false)
 	w.until("blue is shrunk", func() bool { return w.size(v1alpha1.Blue) == 0 }, func() string { return "it has its size" })

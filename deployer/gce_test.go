@@ -80,7 +80,7 @@ func TestReferenceThatIsRefusedIsTakenOutAgain(t *testing.T) {
 	after := w.gceIngress()
 	if _, found := after.Annotations[v1alpha1.StandbyAnnotationPrefix+"my-python-app"]; found ||
 		fmt.Sprint(after.Spec) != fmt.Sprint(before.Spec) {
-		t.Errorf("the ingress is left as %+v with %v", after.Spec, after.Annotations)
+		t.Errorf("the Ingress is left as %+v with %v", after.Spec, after.Annotations)
 	}
 	w.expectLive(v1alpha1.Blue)
 	if rel.Status.Milestones.Staged != nil {
@@ -152,7 +152,7 @@ func TestSwitchWaitsForAnIngressThatBrokeSinceTheAttaching(t *testing.T) {
 		return r.Status.Step == v1alpha1.StepSwitch && strings.Contains(r.Status.Message, "service admin-svc")
 	})
 	if rel.Status.Milestones.SwitchIntendedAt != nil {
-		t.Error("the switch was intended")
+		t.Error("the intent to switch was recorded")
 	}
 	w.expectLive(v1alpha1.Blue)
 	again := &corev1.Service{ObjectMeta: w.meta(admin.Name), Spec: corev1.ServiceSpec{Ports: admin.Spec.Ports}}
@@ -437,7 +437,7 @@ func TestOldColourStaysAsLongAsTheLoadBalancerDoesNotTakeUpTheSwitch(t *testing.
 	w.until("turnout to be at rest", func() bool { return w.application().Status.Phase != v1alpha1.PhaseReleasing },
 		func() string { return "" })
 	if bg := w.application(); bg.Status.LastSwitch.Shrunk || bg.Status.Phase != v1alpha1.PhaseHolding {
-		t.Errorf("the colour that has the users is shrunk: the application is %s, the last switch %+v", bg.Status.Phase, bg.Status.LastSwitch)
+		t.Errorf("the users' colour was shrunk: the application is %s, the last switch %+v", bg.Status.Phase, bg.Status.LastSwitch)
 	}
 	image := w.blueImage()
 	w.source.commit("b", "a")
@@ -445,7 +445,7 @@ func TestOldColourStaysAsLongAsTheLoadBalancerDoesNotTakeUpTheSwitch(t *testing.
 		return strings.Contains(r.Status.Message, "until the load balancer takes up the last switch")
 	})
 	if w.expectSizes(1, 1); w.blueImage() != image {
-		t.Error("something is staged over the colour that has the users")
+		t.Error("a version is staged over the users' colour")
 	}
 	w.cancel(next)
 	w.awaitPhase(next, v1alpha1.ReleaseCancelled)

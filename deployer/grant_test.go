@@ -67,7 +67,7 @@ func TestNothingOfGoogleIsUsedWithoutAGrant(t *testing.T) {
 			}
 			w.expectMessage(w.awaitPhase(rel, v1alpha1.ReleaseQueued), "waits: namespace "+w.namespace+" is not granted")
 			if calls := w.builds.Calls(); len(calls) > 0 || w.source.asked() > 0 {
-				t.Errorf("Cloud Build was asked %v, the repository %d times", calls, w.source.asked())
+				t.Errorf("Cloud Build got %v, the repository %d requests", calls, w.source.asked())
 			}
 		})
 	}
@@ -88,10 +88,10 @@ func TestTriggerOfAnUnknownRepositoryNeedsAGrantByName(t *testing.T) {
 		func(r *v1alpha1.Release) bool { return strings.Contains(r.Status.Message, "is not granted") })
 	const want = "turnout.dev/triggers=acme-prod/global/deploy-main"
 	if got := saidOf(rel); !strings.HasSuffix(got, want) {
-		t.Errorf("the release says %q, want the command with %s", got, want)
+		t.Errorf("the release's message is %q, want the command with %s", got, want)
 	}
 	if calls := w.builds.Calls(); calls["RunBuildTrigger"]+calls["CreateBuild"]+calls["ListBuildTriggers"] > 0 {
-		t.Errorf("Cloud Build was asked %v before the grant", calls)
+		t.Errorf("before the grant Cloud Build got %v", calls)
 	}
 	w.annotate(map[string]string{v1alpha1.TriggersAnnotation: "acme-prod/global/deploy-main"})
 	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
@@ -106,10 +106,10 @@ func TestPrivatePoolOfAnotherProjectNeedsItsGrant(t *testing.T) {
 	rel := w.await(w.submit("a"), "what it waits for",
 		func(r *v1alpha1.Release) bool { return strings.Contains(r.Status.Message, "is not granted") })
 	if want := "project team-b-prod (options.pool of cloudbuild.yaml)"; !strings.Contains(rel.Status.Message, want) {
-		t.Errorf("the release says %q, want in it %q", rel.Status.Message, want)
+		t.Errorf("the release's message is %q, want in it %q", rel.Status.Message, want)
 	}
 	if calls := w.builds.Calls(); len(calls) > 0 {
-		t.Errorf("Cloud Build was asked %v", calls)
+		t.Errorf("Cloud Build got %v", calls)
 	}
 }
 
@@ -130,14 +130,14 @@ func TestGrantThatIsTakenAwayEndsTheAskingUntilItIsBack(t *testing.T) {
 	w.annotate(map[string]string{v1alpha1.ProjectsAnnotation: ""})
 	rel = w.await(rel, "what it waits for", func(r *v1alpha1.Release) bool { return strings.Contains(r.Status.Message, "is not granted") })
 	if want := "not granted project acme-prod ("; !strings.Contains(rel.Status.Message, want) { // by the spec, or by the build that runs
-		t.Errorf("the release says %q, want in it %q", rel.Status.Message, want)
+		t.Errorf("the release's message is %q, want in it %q", rel.Status.Message, want)
 	}
 	close(done)
 	w.annotate(map[string]string{v1alpha1.ProjectsAnnotation: "acme-prod"})
 	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
 	// A stop that was due is carried out if the grant comes back right then.
 	if n, stopped := len(w.made()), w.builds.Calls()["CancelBuild"]; n != 1+stopped {
-		t.Errorf("%d builds were made, of which %d were stopped", n, stopped)
+		t.Errorf("%d builds were created and %d stopped", n, stopped)
 	}
 }
 

@@ -54,6 +54,6 @@ func TestRequestInFlightOutlivesTheSwitchWithinTheDrain(t *testing.T) {
 		answer = errors.Join(answer, <-answered)
 	}
 	if answer != nil {
-		t.Errorf("the request that was under way when users were moved ended with its pod: %v", answer)
+		t.Errorf("a request that was in flight at the switch failed when its pod ended: %v", answer)
 	}
 }

@@ -47,7 +47,7 @@ func TestLatePushOfWhatWasTakenBackIsForAPersonToRelease(t *testing.T) {
 			w.expectMessage(late, "the push of bbbbbbb came late", "it is part of ccccccc", "/promote")
 			w.expectLive(live)
 			if n := len(w.made()); n != builds {
-				t.Error("what came late was built")
+				t.Error("the late push was built")
 			}
 			promoted := w.submit("b", func(r *v1alpha1.Release) {
 				r.Name, r.Spec.Deploy.Attempt = v1alpha1.DeployName("my-python-app", w.source.sha("b"), 2), 2

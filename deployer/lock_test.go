@@ -41,7 +41,7 @@ func TestReleasesWaitBehindALockAndGoOnByThemselves(t *testing.T) {
 	w.run()
 	a := w.awaitLocked(w.submit("a"), "audit")
 	if a.Status.Phase != v1alpha1.ReleaseQueued || len(w.builds.Builds("acme-prod", "global")) != 0 {
-		t.Errorf("behind a lock it is %s, with %d builds", a.Status.Phase, len(w.builds.Builds("acme-prod", "global")))
+		t.Errorf("behind a lock the release is %s, with %d builds", a.Status.Phase, len(w.builds.Builds("acme-prod", "global")))
 	}
 	// The application is written at the end of the look that wrote the release.
 	w.until("the phase Locked", func() bool { return w.application().Status.Phase == v1alpha1.PhaseLocked },
@@ -50,11 +50,11 @@ func TestReleasesWaitBehindALockAndGoOnByThemselves(t *testing.T) {
 		r.Spec.Approval = &v1alpha1.Approval{By: "bob", At: metav1.Now(), Cause: v1alpha1.Cause{Kind: v1alpha1.CauseComment}}
 	})
 	if a = w.awaitPhase(a, v1alpha1.ReleaseSuperseded); a.Status.SupersededBy != b.Name {
-		t.Errorf("superseded by %q, want %s: locked releases collapse, too", a.Status.SupersededBy, b.Name)
+		t.Errorf("superseded by %q, want %s: locked releases supersede each other, too", a.Status.SupersededBy, b.Name)
 	}
 	w.awaitLocked(b, "audit")
 	if said := readyCondition(w.application()).Message; !strings.HasSuffix(said, "waits: locked by alice since 2026-01-01 00:00 UTC: audit") {
-		t.Errorf("the application says %q, and not who locked it", said)
+		t.Errorf("the application's message is %q and does not name who locked it", said)
 	}
 	w.unlock()
 	w.until("the lock to be out of the condition",
@@ -72,7 +72,7 @@ func TestALockHoldsAnApprovedReleaseThatHasNotSwitched(t *testing.T) {
 	w.lock("the database moves")
 	rel = w.awaitLocked(rel, "the database moves")
 	if rel.Status.Phase != v1alpha1.ReleaseWaiting {
-		t.Errorf("behind the lock it is %s, want Waiting", rel.Status.Phase)
+		t.Errorf("behind the lock the release is %s, want Waiting", rel.Status.Phase)
 	}
 	w.approve(rel)
 	started := rel.Status.Timeline[len(rel.Status.Timeline)-1].StartedAt

@@ -36,21 +36,21 @@ func TestProberStopsAMinuteAfterTheLastLook(t *testing.T) {
 		}
 		for range 10 { // late looks
 			if n := askedIn(55 * time.Second); n < 50 {
-				t.Fatalf("asked %d times in 55 s, want once a second as long as somebody looks", n)
+				t.Fatalf("%d requests in 55 s, want one a second while somebody looks", n)
 			}
 			if p.get(app, "first") != m {
-				t.Fatal("its release has another prober")
+				t.Fatal("the next release has another prober")
 			}
 		}
 		if n := askedIn(59 * time.Second); n < 50 {
-			t.Errorf("asked %d times in the 59 s after the last look", n)
+			t.Errorf("%d requests in the 59 s after the last look", n)
 		}
 		time.Sleep(2 * time.Second)
 		if n := askedIn(time.Hour); n != 0 {
-			t.Errorf("asked %d times although nobody looked for a minute", n)
+			t.Errorf("%d requests although nobody looked for a minute", n)
 		}
 		if p.get(app, "first") != nil || len(p.of) != 0 {
-			t.Error("whoever looks again does not begin anew")
+			t.Error("a later look does not start a new measurement")
 		}
 	})
 }

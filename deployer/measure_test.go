@@ -155,7 +155,7 @@ func TestDeployWaitsForItsBaseline(t *testing.T) {
 		return strings.HasPrefix(r.Status.Message, "takes a baseline of http://shop.localhost:")
 	})
 	if m := rel.Status.Milestones; m.SwitchIntendedAt != nil || rel.Status.Step != v1alpha1.StepSwitch {
-		t.Errorf("it waits at %s, intended at %v", rel.Status.Step, m.SwitchIntendedAt)
+		t.Errorf("the release waits at %s, intended at %v", rel.Status.Step, m.SwitchIntendedAt)
 	}
 	w.expectLive(v1alpha1.Blue)
 	if n := d.probers.count(); n != 1 {
@@ -163,7 +163,7 @@ func TestDeployWaitsForItsBaseline(t *testing.T) {
 	}
 	stop()
 	if n := d.probers.count(); n != 0 {
-		t.Errorf("%d probers outlive their process", n)
+		t.Errorf("%d probers are left after their process", n)
 	}
 	// The next process takes a new baseline: nothing is lost before the switch.
 	w.proofSpec(func(s *v1alpha1.ProofSpec) { s.Baseline = duration(100 * time.Millisecond) })
@@ -352,7 +352,7 @@ func TestAddressInsideIsNotAskedAndMovesNoTraffic(t *testing.T) {
 	}
 	select {
 	case <-asked:
-		t.Error("the address was asked")
+		t.Error("the address got a request")
 	default:
 	}
 }

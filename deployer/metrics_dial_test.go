@@ -54,7 +54,7 @@ func (n *nameServer) answer(t *testing.T, conn net.Conn) {
 		packed := make([]byte, size)
 		var m dnsmessage.Message
 		if _, err := io.ReadFull(conn, packed); err != nil || m.Unpack(packed) != nil || len(m.Questions) != 1 {
-			t.Errorf("a question that is none: %v", err)
+			t.Errorf("an invalid query: %v", err)
 			return
 		}
 		m.Response, m.Authoritative, m.Additionals = true, true, nil
@@ -154,7 +154,7 @@ func TestMetricsAreNotAskedForOfThisMachineNorOfItsCloud(t *testing.T) { //nolin
 		}
 	}
 	if n := s.asked.Load(); n > 0 {
-		t.Errorf("this machine was asked %d times", n)
+		t.Errorf("this machine got %d requests", n)
 	}
 }
 
@@ -177,15 +177,15 @@ func TestMetricsOfANameThatChangesAreNotAskedForElsewhere(t *testing.T) { //noli
 		for i, want := range strings.Fields(tt.wants) {
 			err := w.asking(m, "http://"+tt.host+":"+granted.port, "")
 			if want == "yes" && err != nil || want == "no" && (err == nil || !strings.Contains(err.Error(), notPublic)) {
-				t.Errorf("question %d of %s: %v, answered is to be: %s", i+1, tt.host, err, want)
+				t.Errorf("query %d of %s: %v, want answered: %s", i+1, tt.host, err, want)
 			}
 		}
 	}
 	if got := granted.asked.Load(); got != 4 {
-		t.Errorf("the granted address was asked %d times, want 4", got)
+		t.Errorf("the granted address got %d requests, want 4", got)
 	}
 	if got := elsewhere.asked.Load(); got != 0 {
-		t.Errorf("the other address was asked %d times", got)
+		t.Errorf("the other address got %d requests", got)
 	}
 }
 
@@ -197,7 +197,7 @@ func TestMetricsSecretIsForNobodyElse(t *testing.T) {
 	w.create(&corev1.Secret{ObjectMeta: w.meta("prometheus"), Data: map[string][]byte{"token": []byte("abc")}})
 	m := metricsAccess{allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
 	elsewhere := serveCounted(t, "127.0.0.2:0", func(_ http.ResponseWriter, r *http.Request) {
-		t.Errorf("another host is asked, with the authorization %q", r.Header.Get("Authorization"))
+		t.Errorf("another host got a request, with the authorization %q", r.Header.Get("Authorization"))
 	})
 	for _, code := range []int{301, 302, 303, 307, 308} {
 		var got string
@@ -210,12 +210,12 @@ func TestMetricsSecretIsForNobodyElse(t *testing.T) {
 		}
 	}
 	if p := m.transport().(*http.Transport).Proxy; p != nil {
-		t.Error("a proxy may be asked that the environment names")
+		t.Error("requests may use the proxy of the environment")
 	}
 	proxy := serveCounted(t, "127.0.0.1:0", nil)
 	m.proxy, m.allow = &url.URL{Scheme: "http", Host: proxy.Listener.Addr().String()}, nil
 	if err := w.asking(m, "http://prometheus.example.com", ""); err != nil || proxy.asked.Load() != 1 {
-		t.Errorf("by the operator's proxy: %v, after %d questions", err, proxy.asked.Load())
+		t.Errorf("through the operator's proxy: %v, after %d queries", err, proxy.asked.Load())
 	}
 }
 

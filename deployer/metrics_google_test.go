@@ -83,7 +83,7 @@ func (m *monitoring) query(w http.ResponseWriter, r *http.Request) {
 		m.t.Errorf("unexpected form %v", r.Form)
 	}
 	if end := time.UnixMilli(int64(at * 1000)); end.Add(m.late).After(m.now) {
-		m.t.Errorf("at %s it is asked for a window until %s, which can be seen %s later", m.now, end, m.late)
+		m.t.Errorf("at %s the query's window ends at %s, but data is visible only %s later", m.now, end, m.late)
 	}
 	query := r.FormValue("query")
 	of := lbSum.FindStringSubmatch(query)

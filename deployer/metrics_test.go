@@ -202,16 +202,16 @@ func TestMetricsDecideHowASoakEnds(t *testing.T) {
 				return
 			}
 			if n := p.times("requests blue"); n != 1 {
-				t.Errorf("the colour that users left was asked about %d windows, want the last before the switch", n)
+				t.Errorf("the left colour was queried for %d windows, want the last before the switch", n)
 			}
 			c := rel.Status.Analysis.Checks[0]
 			n := len(c.Points)
 			if asked := p.times("requests green"); n < 1 || asked != n && n < 12 { // only the newest are kept
-				t.Fatalf("%d windows were asked for, and %d recorded", asked, n)
+				t.Fatalf("%d windows were queried, and %d recorded", asked, n)
 			}
 			began := rel.Status.Analysis.Began
 			if began.Time.Before(rel.Status.Milestones.ConfirmedAt.Time) {
-				t.Errorf("the first window begins at %s, and the switch took effect at %s", began, rel.Status.Milestones.ConfirmedAt)
+				t.Errorf("the first window begins at %s, but the switch took effect at %s", began, rel.Status.Milestones.ConfirmedAt)
 			}
 			for i, point := range c.Points {
 				if at := point.At.Sub(began.Time); n < 12 && at != time.Duration(i+1)*time.Second {
@@ -262,7 +262,7 @@ func TestMetricsMustBeGranted(t *testing.T) {
 		t.Errorf("the way out is %q", c)
 	}
 	if p.times("requests blue") > 0 {
-		t.Error("it was asked without the grant")
+		t.Error("metrics were queried without the grant")
 	}
 	w.annotate(map[string]string{v1alpha1.MetricsAnnotation: p.URL})
 	w.awaitReason(v1alpha1.ReasonReady)

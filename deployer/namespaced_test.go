@@ -81,7 +81,7 @@ func TestReleaseAndRollbackWithRightsInOneNamespaceOnly(t *testing.T) {
 	w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
 	w.expectLive(v1alpha1.Blue)
 	if n := strings.Count(log.String(), "release finished"); n != 2 {
-		t.Errorf("the log says of %d releases that they finished, want 2", n)
+		t.Errorf("the log reports %d finished releases, want 2", n)
 	}
 	for line := range strings.Lines(log.String()) {
 		if strings.Contains(line, "forbidden") {

@@ -225,7 +225,7 @@ func (f *frugal) List(ctx context.Context, list client.ObjectList, options ...cl
 		return nil
 	}))
 	if apps := slices.Sorted(maps.Keys(names)); len(apps) > 1 && !slices.Equal(apps, []string{"app-00", "app-05"}) {
-		f.t.Errorf("a list of %T has the objects of %v", list, apps)
+		f.t.Errorf("a list of %T has objects of %v", list, apps)
 	}
 	return nil
 }

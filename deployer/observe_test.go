@@ -22,7 +22,7 @@ func TestVersionThatWasFoundKeepsItsTag(t *testing.T) {
 		}
 		s.Commit = "c0"
 		if v := version(s); v.Tag != "" {
-			t.Errorf("of a release's version the tag is kept: %+v", v)
+			t.Errorf("the release's version keeps its tag: %+v", v)
 		}
 	}
 }
@@ -30,10 +30,10 @@ func TestVersionThatWasFoundKeepsItsTag(t *testing.T) {
 func TestPreviousVersionIsCompletedByDigest(t *testing.T) {
 	captured := v1alpha1.Version{Color: v1alpha1.Blue, Image: "app:v1", Replicas: 2}
 	if got := byDigest(captured, track.Side{Image: "app:v1"}); got != captured {
-		t.Errorf("nothing is known of its digest, and it became %+v", got)
+		t.Errorf("the digest is unknown, but the image became %+v", got)
 	}
 	if got := byDigest(captured, track.Side{Image: "app:v2", RunningImage: "app@sha256:2"}); got != captured {
-		t.Errorf("another image runs there since, and it became %+v", got)
+		t.Errorf("another image runs there now, but the version is still %+v", got)
 	}
 	want := v1alpha1.Version{Color: v1alpha1.Blue, Image: "app@sha256:1", Replicas: 2, TemplateHash: "h1"}
 	if got := byDigest(captured, track.Side{Image: "app:v1", RunningImage: "app@sha256:1", TemplateHash: "h1"}); got != want {

@@ -55,14 +55,14 @@ func TestOneImageOnBothColoursIsSaid(t *testing.T) {
 		})
 	}
 	if rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded); said(rel) {
-		t.Errorf("two images are said to be one: %q", rel.Status.Findings)
+		t.Errorf("two images count as one: %q", rel.Status.Findings)
 	}
 	w.settled()
 	stop()
 	w.run() // pods cannot be asked any more, and need not be
 	rel := w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)
 	if !said(rel) {
-		t.Errorf("it is not said that there is one image; the findings are %q", rel.Status.Findings)
+		t.Errorf("no finding says that both colours run one image; the findings are %q", rel.Status.Findings)
 	}
 	if r := rel.Status.Route; r.TookEffectBy != v1alpha1.SignWait || rel.Status.Proof.NewVersion != "" {
 		t.Errorf("it took effect by %s, the new version is %q", r.TookEffectBy, rel.Status.Proof.NewVersion)

@@ -78,7 +78,7 @@ func TestOwnerDoesNotPinAgain(t *testing.T) {
 				return strings.Contains(r.Status.Message, "in turnout.dev/repin of the namespace")
 			})
 			if n := s.contents() - read; n > 0 {
-				t.Errorf("asked %d times for what is in it", n)
+				t.Errorf("%d requests for its content", n)
 			}
 			if n := w.countBuilds(); n != builds {
 				t.Errorf("%d builds more", n-builds)

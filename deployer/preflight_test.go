@@ -123,7 +123,7 @@ func TestWarningsOfThePreflightGoIntoTheReleaseOnce(t *testing.T) {
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
 	w.expectFinding(rel, "bluegreen "+w.namespace+"/my-python-app, spec.url", "cannot measure switches")
 	if n := strings.Count(findingsOf(rel), "spec.url"); n != 1 {
-		t.Errorf("it is told %d times", n)
+		t.Errorf("the finding is reported %d times", n)
 	}
 	back := w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
 	w.expectNoFinding(back, "spec.url") // a rollback gives no advice
@@ -159,7 +159,7 @@ func TestToolThatOwnsTheRoutesIsTold(t *testing.T) {
 	w.editIngress(addRoute)
 	w.awaitIngressSeen()
 	if owners() {
-		t.Error("a tool that wrote a label is told to own the routes")
+		t.Error("a tool that wrote only a label is reported as the routes' owner")
 	}
 	edit(func(i *networkingv1.Ingress) { i.Spec.Rules[0].HTTP.Paths[0].Path = "/shop" })
 	w.until("the finding", owners, func() string { return strings.Join(w.reasons(v1alpha1.SeverityWarning), " ") })

@@ -119,13 +119,13 @@ func TestRepositoryThatIsNotToldOfIsNotSaidToBeMissing(t *testing.T) {
 			look(3)
 			w.expectReady(tt.reason)
 			if n := w.source.askedReach() - before; n != 1 {
-				t.Errorf("it was asked %d times in three looks", n)
+				t.Errorf("GitHub got %d requests in three looks", n)
 			}
 			if tt.before != "" { // nor more often for a waiting deploy
 				w.submit("a")
 				look(5)
 				if n := w.source.askedReach() - before; n > 2 {
-					t.Errorf("it was asked %d times in an outage", n)
+					t.Errorf("GitHub got %d requests during an outage", n)
 				}
 			}
 			w.lookedAt()(1) // another process, without any answer
@@ -146,7 +146,7 @@ func TestRepositoryIsAskedAboutBesideTheLooksAndOnASlowClock(t *testing.T) {
 	look(5)
 	w.expectReady(v1alpha1.ReasonReady)
 	if n := s.asked("Closed"); n != 1 {
-		t.Errorf("asked %d times in five looks", n)
+		t.Errorf("%d requests in five looks", n)
 	}
 	w.source.reachable(notInstalled, false, nil)
 	release()
@@ -155,19 +155,19 @@ func TestRepositoryIsAskedAboutBesideTheLooksAndOnASlowClock(t *testing.T) {
 	app := keyOf(w.application())
 	known, _ := d.reaches.get(app)
 	if pause := known.next.Sub(known.asked); pause > reachMissing || pause < reachMissing*8/10 {
-		t.Errorf("it is asked again after %s", pause)
+		t.Errorf("the next request is due after %s", pause)
 	}
 	w.source.reachable("", false, nil)
 	look(3)
 	if n := s.asked("Closed"); n != 1 {
-		t.Errorf("asked %d times before its time", n)
+		t.Errorf("%d requests before the next one was due", n)
 	}
 	known.next = time.Now()
 	d.reaches.set(app, known)
 	w.until("it to be mended", func() bool { look(1); return readyCondition(w.application()).Reason == v1alpha1.ReasonReady },
 		func() string { return "" })
 	if known, _ = d.reaches.get(app); known.next.Sub(known.asked) < reachEvery*8/10 {
-		t.Errorf("it is asked again after %s", known.next.Sub(known.asked))
+		t.Errorf("the next request is due after %s", known.next.Sub(known.asked))
 	}
 }
 
@@ -178,7 +178,7 @@ func TestRepositoryOfAnotherNumberIsNotAskedForItsBranch(t *testing.T) {
 	w.lookedAt()(1)
 	w.expectReady(v1alpha1.ReasonReady)
 	if pin := w.application().Status.Repository; pin == nil || pin.ID != 4711 {
-		t.Errorf("the repository is known as %+v", pin)
+		t.Errorf("the recorded repository is %+v", pin)
 	}
 	w.source.replace(4712)
 	w.source.reachable("", true, nil)

@@ -93,7 +93,7 @@ func TestURLMapThatCannotBeReadIsNoEvidence(t *testing.T) {
 			w.until("it to be asked again", func() bool { return api.asked.Load() > before+1 }, func() string { return "" })
 			w.expectSizes(1, 1)
 			if n := strings.Count(logs.String(), "the url map of the load balancer shows nothing"); n != 1 {
-				t.Errorf("it is said %d times", n)
+				t.Errorf("the finding is reported %d times", n)
 			}
 			b.mends()
 			api.answer.Store(0)
@@ -140,7 +140,7 @@ func TestURLMapIsAskedByWhatGooglesControllersSay(t *testing.T) {
 	})
 	for _, c := range []string{"blue", "green"} {
 		if _, _, err := ask("gce"); err == nil || !strings.Contains(err.Error(), "no backend service is named for port 80") {
-			t.Errorf("without a name it is asked all the same: %v", err)
+			t.Errorf("without a name the map is read: %v", err)
 		}
 		status := fmt.Sprintf(`{"network_endpoint_groups":{"80":"k8s1-%s"},"zones":["europe-west1-b","europe-west1-c"]}`, c)
 		w.patch(&corev1.Service{ObjectMeta: w.meta("my-python-app-" + c + "-svc")},
@@ -191,7 +191,7 @@ func TestSilenceIsAskedIntoLessAndLess(t *testing.T) {
 		}
 		// After 0, 30 s, 1, 2, 4, 8 and then every 10 minutes.
 		if asked < 8 || asked > 11 || said != 1 {
-			t.Errorf("asked %d times in an hour, said %d times", asked, said)
+			t.Errorf("%d requests in an hour, reported %d times", asked, said)
 		}
 		silent = false
 		time.Sleep(longestSilence)
@@ -202,7 +202,7 @@ func TestSilenceIsAskedIntoLessAndLess(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		if asked != before+4 {
-			t.Errorf("after an answer it was asked %d times in a minute", asked-before)
+			t.Errorf("after an answer the API got %d requests in a minute", asked-before)
 		}
 		a.forget(i.app)
 		synctest.Wait()

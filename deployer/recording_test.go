@@ -56,7 +56,7 @@ func TestEveryMilestoneIsRecorded(t *testing.T) {
 		recorded := recordedIn(t, version)
 		for _, file := range recorded {
 			if !known[file] {
-				t.Errorf("%s/%s/%s is of no milestone in stories, so that nobody finishes it", recordings, version, file)
+				t.Errorf("%s/%s/%s has a milestone that stories lack, so no test finishes it", recordings, version, file)
 			}
 		}
 		for file := range known {

@@ -94,7 +94,7 @@ func TestPolicysRefusalIsNoLostRace(t *testing.T) {
 				return strings.Contains(r.Status.Message, "the owner of the cluster forbids it")
 			})
 			if rel.Status.Step != step || !strings.HasPrefix(rel.Status.Message, "will try again: ") {
-				t.Errorf("at %s it says %q, want that it will try again at %s", rel.Status.Step, rel.Status.Message, step)
+				t.Errorf("at %s the message is %q, want one that names the next try at %s", rel.Status.Step, rel.Status.Message, step)
 			}
 			w.expectLive(v1alpha1.Blue)
 			lift()
@@ -102,7 +102,7 @@ func TestPolicysRefusalIsNoLostRace(t *testing.T) {
 			// Every half second at most, with a fence before each; and the writes of a normal
 			// release.
 			if n, most := len(e.all()), 10+8*int(time.Since(since).Seconds()); n > most {
-				t.Errorf("%d patches were sent in %s, as if each had lost a race; want at most %d", n, time.Since(since), most)
+				t.Errorf("%d patches were sent in %s; want at most %d, each after a back-off", n, time.Since(since), most)
 			}
 		})
 	}

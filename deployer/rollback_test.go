@@ -46,7 +46,7 @@ func TestRollbackGoesBeforeADeployThatHasNotSwitched(t *testing.T) {
 	w.awaitPhase(back, v1alpha1.ReleaseSucceeded)
 	w.expectLive(v1alpha1.Blue)
 	if got := w.blueImage(); !strings.HasPrefix(got, "gcr.io/acme-prod/my-python-app@sha256:") || got != back.Spec.Rollback.To.Image {
-		t.Errorf("blue runs %s, to return to was %s", got, back.Spec.Rollback.To.Image)
+		t.Errorf("blue runs %s, want %s, the version to return to", got, back.Spec.Rollback.To.Image)
 	}
 }
 
@@ -99,10 +99,10 @@ func TestRollbackStagesAgainWhatSomethingElseWasStagedOver(t *testing.T) {
 	back := w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
 	w.expectLive(v1alpha1.Blue)
 	if got := w.blueImage(); got != back.Spec.Rollback.To.Image {
-		t.Errorf("blue runs %s, to return to was %s", got, back.Spec.Rollback.To.Image)
+		t.Errorf("blue runs %s, want %s, the version to return to", got, back.Spec.Rollback.To.Image)
 	}
 	if n := len(w.builds.Builds("acme-prod", "global")); n != builds {
-		t.Errorf("the rollback built: %d builds, before %d", n, builds)
+		t.Errorf("the rollback started a build: %d builds, %d before", n, builds)
 	}
 }
 
@@ -127,7 +127,7 @@ func TestOldColourKeepsItsSizeUntilDrainAndHoldAreOver(t *testing.T) {
 	w.awaitShrunk(v1alpha1.Blue)
 	// The record has the switch to the second.
 	if passed := time.Since(w.application().Status.LastSwitch.At.Time); passed < 2*time.Second {
-		t.Errorf("it was shrunk %s after the switch", passed)
+		t.Errorf("the old colour was shrunk %s after the switch", passed)
 	}
 }
 
@@ -143,7 +143,7 @@ func TestColourThatAnotherIngressRefersToKeepsItsSize(t *testing.T) {
 	w.expectErrors("TargetInUse")
 	w.expectSizes(1, 1)
 	if w.application().Status.LastSwitch.Shrunk {
-		t.Error("it is said to be shrunk")
+		t.Error("the status reports that it is shrunk")
 	}
 	check(t, w.kube.Delete(t.Context(), other))
 	w.poke()
@@ -182,7 +182,7 @@ func TestRollbackLeavesALiveVersionWhoseDeploymentIsGone(t *testing.T) {
 		return live != nil && live.Replicas == 0
 	}, func() string { return "" })
 	if live := w.application().Status.Live; live.Commit != commit || live.Color != v1alpha1.Green {
-		t.Errorf("users are sent to %+v, want green with commit %s: nobody could ask to leave it", live, commit)
+		t.Errorf("users are sent to %+v, want green with commit %s: only a forged release asked for a rollback", live, commit)
 	}
 	w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
 	w.expectLive(v1alpha1.Blue)

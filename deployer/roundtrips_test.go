@@ -34,7 +34,7 @@ func TestRoundTripsBeforeTheSwitch(t *testing.T) {
 		"PATCH ingresses",                 // the switch
 	}
 	if diff := cmp.Diff(want, trips.ofTheLastLook()); diff != "" {
-		t.Errorf("requests of the look that moves users (-want +got):\n%s\nall since the pod was ready: %v", diff, trips)
+		t.Errorf("the requests of the look that switches (-want +got):\n%s\nall since the pod was ready: %v", diff, trips)
 	}
 }
 

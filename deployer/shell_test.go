@@ -64,7 +64,7 @@ func (w *world) carryOut(words []string) {
 	}
 	object := kinds[args[1]]
 	if words[0] != "kubectl" || object == nil {
-		w.t.Fatalf("%q is no command of kubectl that is known here", words)
+		w.t.Fatalf("this test does not know the kubectl command %q", words)
 	}
 	key := types.NamespacedName{Namespace: namespace, Name: args[2]}
 	check(w.t, w.kube.Get(w.t.Context(), key, object))
@@ -88,7 +88,7 @@ func (w *world) carryOut(words []string) {
 		object.SetAnnotations(all)
 		check(w.t, w.kube.Patch(w.t.Context(), object, client.MergeFrom(before)))
 	default:
-		w.t.Fatalf("%q is not carried out here", words)
+		w.t.Fatalf("this test cannot run %q", words)
 	}
 }
 
@@ -105,7 +105,7 @@ func wordsOf(t testing.TB, call *syntax.CallExpr) []string {
 			case *syntax.SglQuoted:
 				text.WriteString(part.Value)
 			default:
-				t.Fatalf("a shell replaces something in %T", part)
+				t.Fatalf("a shell expands something in %T", part)
 			}
 		}
 		words = append(words, text.String())
@@ -133,10 +133,10 @@ func TestTheCommandOfAConditionMendsIt(t *testing.T) {
 	var ns corev1.Namespace
 	check(t, w.kube.Get(t.Context(), types.NamespacedName{Name: w.namespace}, &ns))
 	if !v1alpha1.GrantsRepository(ns.Annotations[v1alpha1.RepositoriesAnnotation], "acme/another") {
-		t.Errorf("what was granted before is lost: %v", ns.Annotations)
+		t.Errorf("the earlier grant is lost: %v", ns.Annotations)
 	}
 	if got := w.application().Status.Commands; len(got) > 0 {
-		t.Errorf("there are commands still: %v", got)
+		t.Errorf("the condition still has commands: %v", got)
 	}
 }
 

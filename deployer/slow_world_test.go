@@ -226,6 +226,6 @@ func (w *world) awaitBack() {
 	looks := 0
 	w.until("users to be back on blue", func() bool { looks++; return w.live() == v1alpha1.Blue }, func() string { return "" })
 	if most := int(promise / pollEvery); looks > most {
-		w.t.Errorf("users were back at look %d, want %s, which are %d looks", looks, promise, most)
+		w.t.Errorf("users were back at look %d, want %s, which is %d looks", looks, promise, most)
 	}
 }

@@ -163,7 +163,7 @@ func TestSilenceDoesNotShrinkTheVersionThatUsersReach(t *testing.T) {
 			"until the load balancer takes up the last switch: nothing shows that it did, so users may still be with my-python-app-blue-svc")
 	})
 	if w.expectSizes(1, 1); w.blueImage() != image {
-		t.Error("something is staged over the colour that has the users")
+		t.Error("a version is staged over the users' colour")
 	}
 	w.cancel(next)
 	w.awaitPhase(next, v1alpha1.ReleaseCancelled)
@@ -202,7 +202,7 @@ func TestPersonConfirmsWhatNothingElseTells(t *testing.T) {
 	}
 	c.By = "eve"
 	if err := w.record().Confirm(t.Context(), keyOf(rel), c); err == nil {
-		t.Error("a second confirmation is no error")
+		t.Error("a second confirmation gives no error")
 	}
 	w.get(rel)
 	rel.Spec.Confirmations[0].By = "eve"
@@ -337,7 +337,7 @@ func TestRollbackOfAnUnconfirmedSwitchWaitsForNothing(t *testing.T) {
 	w.awaitUnconfirmed(v1alpha1.ReasonOldVersion)
 	back := w.await(w.rollback(), "the end", func(r *v1alpha1.Release) bool { return r.Status.Phase.Finished() })
 	if back.Status.Milestones.SwitchedAt == nil {
-		t.Fatalf("users were not moved: %s", back.Status.Message)
+		t.Fatalf("users were not switched: %s", back.Status.Message)
 	}
 	w.settled()
 	w.awaitUnconfirmed(v1alpha1.ReasonAsking, "may still be with green", "is asked from")

@@ -199,7 +199,7 @@ func (b *balanced) upkeep() {
 	}
 	b.note("shrinks %s", last.From.Color)
 	if b.reached(last.From.Color) {
-		b.t.Errorf("%s is shrunk, and users may reach it", last.From.Color)
+		b.t.Errorf("%s is shrunk although users may reach it", last.From.Color)
 	}
 	b.size[last.From.Color] = 0
 }
@@ -221,7 +221,7 @@ func (b *balanced) deploy() {
 	}
 	b.note("stages over %s", target)
 	if b.reached(target) {
-		b.t.Errorf("%s is staged over, and users may reach it", target)
+		b.t.Errorf("%s is staged over although users may reach it", target)
 	}
 	b.size[target] = 2
 	r := b.release(v1alpha1.Deploy)

@@ -149,7 +149,7 @@ func TestRefusedPatchOfTheIngressIsNoLostRace(t *testing.T) {
 		t.Errorf("a host that is invalid: %v", err)
 	}
 	if err := attach("standby.example.com", func() { w.editIngress(addRoute) }); !errors.Is(err, route.ErrLostRace) {
-		t.Errorf("an ingress that was changed: %v", err)
+		t.Errorf("an Ingress that somebody changed: %v", err)
 	}
 	check(t, attach("standby.example.com", func() {}))
 }
@@ -384,7 +384,7 @@ func TestSlowHolderIsFencedByATakeover(t *testing.T) {
 	}, quick("second"))
 	second.stuck()
 	if w.get(rel); !strings.Contains(written[0], `"message":"taken over by second"`) || rel.Status.Message != "taken over by second" {
-		t.Errorf("the first that the second process wrote is %s, and the release says %q", written[0], rel.Status.Message)
+		t.Errorf("the second process first wrote %s, and the message is %q", written[0], rel.Status.Message)
 	}
 	slow.arrivesAs(http.StatusConflict)
 	for range 2 { // a look that begins under the second's claim, and the next one, so that the first has ended

@@ -96,7 +96,7 @@ func TestGatewayThatCannotBeAskedStopsNoRelease(t *testing.T) {
 				t.Errorf("the findings are %s", got)
 			}
 			if tt.front.mu.Lock(); tt.front.asked == 0 {
-				t.Error("the standby route was never asked")
+				t.Error("the standby route got no request")
 			}
 			tt.front.mu.Unlock()
 		})

@@ -47,7 +47,7 @@ func TestWayBackIsJudgedByReadyEndpointsOfThatVeryVersion(t *testing.T) {
 	set(corev1.ConditionFalse)
 	w.awaitWayBack("service my-python-app-blue-svc has fewer ready endpoints of it than users need")
 	if got := w.application().Status.WayBack.Ready; got != 0 {
-		t.Errorf("%d are said to be ready", got)
+		t.Errorf("%d pods are reported as ready", got)
 	}
 	set(corev1.ConditionTrue)
 	w.awaitWayBack("")

@@ -25,12 +25,12 @@ const (
 func TestTheReadmeIsShortAndBeginsWithTheTwoCommands(t *testing.T) {
 	lines := strings.Split(strings.TrimSuffix(read(t, readme), "\n"), "\n")
 	if len(lines) > longest {
-		t.Errorf("%s has %d lines, want %d at most: a page of docs/ is the place for details", readme, len(lines), longest)
+		t.Errorf("%s has %d lines, want at most %d: details belong on a page of docs/", readme, len(lines), longest)
 	}
 	for _, command := range []string{"make demo", "make test"} {
 		at := slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(line, "    "+command) })
 		if at < 0 || at >= screen {
-			t.Errorf("%s has `%s` in line %d, want it as a line to type among the first %d", readme, command, at+1, screen)
+			t.Errorf("%s has `%s` in line %d, want it as a command line among the first %d", readme, command, at+1, screen)
 		}
 	}
 }
@@ -45,7 +45,7 @@ func TestTheReadmeShowsAMergeOfTheTranscript(t *testing.T) {
 		t.Fatalf("%s shows no merge of the demo", readme)
 	}
 	if n := strings.Count(shown[1], "\n"); n != 12 {
-		t.Errorf("%s shows %d lines of the demo, want a merge in 12, from its heading to Succeeded", readme, n)
+		t.Errorf("%s shows %d lines of the demo, want a merge in 12 lines, from its heading to Succeeded", readme, n)
 	}
 	if !strings.Contains(read(t, "demo.md"), "\n"+shown[1]) {
 		t.Errorf("docs/demo.md does not have what %s shows of it: write both with cd sandbox && go test ./demo -count=1 -update", readme)

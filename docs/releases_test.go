@@ -82,7 +82,7 @@ func TestThePageOfReleasesHasEveryWordOfTheRecord(t *testing.T) {
 	said := read(t, page)
 	for _, because := range constants(t, "release_failure_types.go", "FailureBecause") {
 		if !strings.Contains(said, "`"+because+"`") {
-			t.Errorf("docs/%s does not say what %s is", page, because)
+			t.Errorf("docs/%s does not explain %s", page, because)
 		}
 	}
 }

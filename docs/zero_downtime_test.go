@@ -223,7 +223,7 @@ func TestWindowsNameTestsThatExist(t *testing.T) {
 	section, _, _ := strings.Cut(rest, "\n## ")
 	named := regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(section, -1)
 	if len(named) != 6 {
-		t.Errorf("there are six windows, and %d tests are named", len(named))
+		t.Errorf("%d tests are named, want one for each of the six windows", len(named))
 	}
 	files, err := filepath.Glob("../sandbox/windows/*_test.go")
 	if err != nil {
@@ -282,7 +282,7 @@ func TestPreflightFindsNothingWrongWithWhatIsRecommended(t *testing.T) {
 		t.Fatalf("the routes are %+v", f.Routes)
 	}
 	if found := preflight.Check(f); len(found) > 0 {
-		t.Errorf("what is recommended has findings: %v", found)
+		t.Errorf("the recommended settings have findings: %v", found)
 	}
 }
 

@@ -42,7 +42,7 @@ func TestADeliveryIsWrittenOnceAndUpdatedByCompareAndSwap(t *testing.T) {
 	for i, want := range []bool{true, false} {
 		created, err := r.Put(t.Context(), delivery("comment-1"))
 		if err != nil || created != want {
-			t.Errorf("put for the %d. time: created %v, %v; want %v", i+1, created, err, want)
+			t.Errorf("Put number %d: created %v, %v; want %v", i+1, created, err, want)
 		}
 	}
 	first, err := r.Get(t.Context(), "comment-1")
@@ -54,17 +54,17 @@ func TestADeliveryIsWrittenOnceAndUpdatedByCompareAndSwap(t *testing.T) {
 	check(t, r.Update(t.Context(), first)) // it has the version that was written
 	second.Status.Attempts = 1
 	if err := r.Update(t.Context(), second); !errors.Is(err, record.ErrHeld) {
-		t.Errorf("an update of what was written since: %v, want ErrHeld", err)
+		t.Errorf("an update of a delivery that was written since: %v, want ErrHeld", err)
 	}
 	check(t, r.Delete(t.Context(), "comment-1"))
 	check(t, r.Delete(t.Context(), "comment-1"))
 	if _, err := r.Get(t.Context(), "comment-1"); !apierrors.IsNotFound(errors.Unwrap(err)) {
-		t.Errorf("a deleted one is %v, want not found", err)
+		t.Errorf("a deleted delivery gives %v, want not found", err)
 	}
 	nowhere := record.Deliveries{Client: kube, Reader: kube, Namespace: "nowhere"}
 	if _, err := nowhere.Put(t.Context(), delivery("comment-1")); err == nil ||
 		!strings.Contains(err.Error(), "is there a namespace nowhere") {
-		t.Errorf("without its namespace: %v, want one that names it", err)
+		t.Errorf("without the namespace: %v, want an error that names it", err)
 	}
 }
 
@@ -136,7 +136,7 @@ func TestAPanicIsOneObjectsFailure(t *testing.T) {
 		case err := <-ended:
 			t.Fatalf("the manager ended: %v", err)
 		case <-time.After(30 * time.Second):
-			t.Fatalf("looked at %v, want both sound objects", seen)
+			t.Fatalf("the objects looked at are %v, want both sound ones", seen)
 		}
 	}
 	for namespace, name := range map[string]string{bg.Namespace: poisoned.Name, home.Namespace: "a-poisoned"} {

@@ -110,7 +110,7 @@ func expectRefusedDuration(t *testing.T, bg *v1alpha1.BlueGreen, field durationF
 	t.Helper()
 	ofField, all := said(kube.Create(t.Context(), withDuration(t, bg, value, field.path...)), field.String())
 	if len(ofField) != 1 || !strings.Contains(ofField[0], "must be a duration such as ") {
-		t.Errorf("%s: %q: the field is answered with %q, of %s", field, value, ofField, all)
+		t.Errorf("%s: %q: the answer names the field as %q; the whole answer: %s", field, value, ofField, all)
 	}
 	for _, word := range internals {
 		if strings.Contains(all, word) {

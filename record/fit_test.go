@@ -68,7 +68,7 @@ func largest(t *testing.T, v reflect.Value, field string, pod int) {
 			largest(t, v.Field(i), v.Type().Name()+"."+v.Type().Field(i).Name, 0)
 		}
 	default:
-		t.Fatalf("%s is a %s, which fit does not know", field, v.Kind())
+		t.Fatalf("%s is a %s, which fit.go does not handle", field, v.Kind())
 	}
 }
 
@@ -114,7 +114,7 @@ func TestTheLargestStatusCanBeWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(&rel, rel2) + cmp.Diff(&app, app2); diff != "" {
-		t.Errorf("what fits does not stay as it is (-once +twice):\n%s", diff)
+		t.Errorf("a status that fits is changed (-once +twice):\n%s", diff)
 	}
 }
 

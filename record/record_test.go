@@ -289,12 +289,12 @@ func TestSubmitJoinsWhatAsksForTheSame(t *testing.T) {
 	second, created, err := r.Submit(t.Context(), again)
 	check(t, err)
 	if created || second.UID != first.UID {
-		t.Errorf("a second cause made %s, created %v", second.UID, created)
+		t.Errorf("another cause created %s, created %v", second.UID, created)
 	}
 	twin := deploy(bg)
 	twin.Spec.Deploy.Commit = strings.Repeat("a", 12) + strings.Repeat("b", 28)
 	if present, created, err := r.Submit(t.Context(), twin); !errors.Is(err, record.ErrIdentity) || created || present.UID != first.UID {
-		t.Errorf("another commit of the same name is %v, %v", created, err)
+		t.Errorf("another commit under the same name gives %v, %v", created, err)
 	}
 }
 
@@ -334,11 +334,11 @@ func TestOneOfManyGetsTheClaim(t *testing.T) {
 	version := held.ResourceVersion
 	check(t, r.Claim(t.Context(), held, rel, won[0], now.Add(time.Second)))
 	if held.ResourceVersion != version {
-		t.Error("it was renewed too early")
+		t.Error("the claim was renewed too early")
 	}
 	check(t, r.Claim(t.Context(), held, rel, won[0], now.Add(record.RenewEvery)))
 	if held.ResourceVersion == version {
-		t.Error("it was not renewed")
+		t.Error("the claim was not renewed")
 	}
 	check(t, r.Claim(t.Context(), held, rel, "late", now.Add(record.RenewEvery+record.StaleAfter)))
 	if held.Status.Active.Holder != "late" {
@@ -439,7 +439,7 @@ func TestTheFirstLockStaysUntilItIsTakenAway(t *testing.T) {
 	}
 	stale.Status.Phase = v1alpha1.PhaseIdle
 	if err := r.UpdateApplication(t.Context(), stale); !errors.Is(err, record.ErrHeld) {
-		t.Errorf("a status read before the lock was written = %v, want ErrHeld: it would have taken the lock away", err)
+		t.Errorf("a write with a status from before the lock = %v, want ErrHeld: it would remove the lock", err)
 	}
 	was, err := r.Unlock(t.Context(), key, "bob")
 	check(t, err)
@@ -449,9 +449,9 @@ func TestTheFirstLockStaysUntilItIsTakenAway(t *testing.T) {
 	now, err := r.Application(t.Context(), key)
 	check(t, err)
 	if st := now.Status; st.UnlockedAt == nil || st.UnlockedBy != "bob" {
-		t.Errorf("unlocked at %v by %q, want that it was bob", st.UnlockedAt, st.UnlockedBy)
+		t.Errorf("unlocked at %v by %q, want bob", st.UnlockedAt, st.UnlockedBy)
 	}
 	if was, err = r.Unlock(t.Context(), key, "carol"); err != nil || was != nil {
-		t.Errorf("Unlock of what is not locked = %+v, %v", was, err)
+		t.Errorf("Unlock without a lock = %+v, %v", was, err)
 	}
 }

@@ -28,7 +28,7 @@ func newRepositories(t *testing.T) *record.Repositories {
 func meet(t *testing.T, r *record.Repositories, namespace, repository string, id, want int64) {
 	t.Helper()
 	if met, err := r.Meet(t.Context(), namespace, repository, id); err != nil || met != want {
-		t.Errorf("meeting %s with number %d in %s gives %d, %v, want %d", repository, id, namespace, met, err, want)
+		t.Errorf("recording %s with number %d in %s gives %d, %v, want %d", repository, id, namespace, met, err, want)
 	}
 }
 
@@ -61,7 +61,7 @@ func TestTwoProcessesMeetOneRepository(t *testing.T) {
 	check(t, errors.Join(errs...))
 	for i := range met {
 		if met[i] != met[0] {
-			t.Errorf("they met %v, want one number", met)
+			t.Errorf("the callers got the numbers %v, want one number", met)
 		}
 	}
 	meet(t, r, "shop", "acme/app", 99, met[0])
@@ -133,7 +133,7 @@ func TestTheLedgerOfRepositoriesSaysWhatIsWrongWithIt(t *testing.T) {
 		}
 		for _, part := range c.says {
 			if !strings.Contains(err.Error(), part) {
-				t.Errorf("%s: the error does not say %q: %v", name, part, err)
+				t.Errorf("%s: the error lacks %q: %v", name, part, err)
 			}
 		}
 	}

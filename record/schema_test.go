@@ -62,10 +62,10 @@ func TestWhatFitsTheRecordFitsTheSchema(t *testing.T) {
 		}
 		seen := 0
 		for _, path := range tooLong(status, "", kinds+": status", crd.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["status"], &seen) {
-			t.Errorf("%s can be longer than the schema allows: bound it in fit.go", path)
+			t.Errorf("%s can be longer than the schema allows: limit it in fit.go", path)
 		}
 		if seen < 2 {
-			t.Errorf("only %d limits of the schema of %s were seen", seen, kinds)
+			t.Errorf("only %d limits of the schema of %s were checked", seen, kinds)
 		}
 	}
 }

@@ -86,10 +86,10 @@ func TestWaitIsMadeFitAsWritingMakesIt(t *testing.T) {
 	st := v1alpha1.ReleaseStatus{Waiting: w.DeepCopy()}
 	check(t, record.FitRelease(&st))
 	if diff := cmp.Diff(fit, st.Waiting); diff != "" {
-		t.Errorf("writing makes another of it (-as told +as written):\n%s", diff)
+		t.Errorf("writing changes it (-before +written):\n%s", diff)
 	}
 	if record.Waiting(nil) != nil {
-		t.Error("something is made of no wait")
+		t.Error("a missing wait is recorded as something")
 	}
 }
 

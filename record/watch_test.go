@@ -111,11 +111,11 @@ func TestAnApplicationIsCalledForOnceAtATime(t *testing.T) {
 	case err := <-ended:
 		t.Fatalf("the manager ended: %v", err)
 	case <-time.After(time.Minute):
-		t.Fatal("some releases were not called for as often as they asked")
+		t.Fatal("some releases were not called as often as they asked")
 	}
 	cancel()
 	check(t, <-ended)
 	if c.twice || !c.beside {
-		t.Errorf("one application at a time twice: %v, two side by side: %v; want the second alone", c.twice, c.beside)
+		t.Errorf("one application twice at a time: %v, two side by side: %v; want only the latter", c.twice, c.beside)
 	}
 }

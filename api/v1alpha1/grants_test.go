@@ -140,7 +140,7 @@ func TestCommandThatGrantsWorksAndWorksTwice(t *testing.T) {
 			t.Errorf("%v lacks %v", now, missing)
 		}
 		if before != nil && (!GrantsRepository(now[RepositoriesAnnotation], "acme/other") || now[BucketsAnnotation] != "it's; odd,sources") {
-			t.Errorf("what was granted before is lost: %v", now)
+			t.Errorf("the earlier grant is lost: %v", now)
 		}
 	}
 }

@@ -17,7 +17,7 @@ func TestRevisionIsTheCommitOrWhatTheTagSaysOfIt(t *testing.T) {
 			t.Errorf("the tag %q says %q, want %q", tag, got, want)
 		}
 		if got := (Version{Tag: tag, Commit: "c0"}).Revision(); got != "c0" {
-			t.Errorf("beside its commit, the tag %q says %q", tag, got)
+			t.Errorf("with its commit, the tag %q says %q", tag, got)
 		}
 	}
 }

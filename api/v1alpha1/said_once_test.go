@@ -65,7 +65,7 @@ func TestTheSchemaHasTheCommitPattern(t *testing.T) {
 		}
 	}
 	if len(found) < 2 {
-		t.Errorf("the schema has only the patterns %q of commits", found)
+		t.Errorf("the schema has only these patterns for commits: %q", found)
 	}
 }
 
@@ -82,7 +82,7 @@ func TestAFactIsSaidOnce(t *testing.T) {
 			for _, f := range once {
 				name := filepath.ToSlash(strings.TrimPrefix(path, "../../"))
 				if found := f.copy.Find(text); found != nil && f.apart[name] == "" {
-					t.Errorf("%s says %s once more (%q): use %s", name, f.fact, found, f.use)
+					t.Errorf("%s repeats %s (%q): use %s", name, f.fact, found, f.use)
 				}
 			}
 			return err

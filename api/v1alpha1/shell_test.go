@@ -47,10 +47,10 @@ func TestWhatCannotBeSeenMakesNoCommand(t *testing.T) {
 	}
 	good := Shell("echo", "x")
 	if c := good.Then(Shell("echo", "a\nb")); c != "" {
-		t.Errorf("what rests on a command that there is not is %q", c)
+		t.Errorf("without its command, the dependent text is %q", c)
 	}
 	if c := Shell("echo", "a\nb").Into(good); c != "" {
-		t.Errorf("what takes from a command that there is not is %q", c)
+		t.Errorf("without its command, the text it is appended to is %q", c)
 	}
 	if got := Advise("x", good, "", good.Then(good)).Lines(); got != "x\necho x\necho x && echo x" {
 		t.Errorf("the advice is %q", got)

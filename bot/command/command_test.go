@@ -90,7 +90,7 @@ func TestParseCommand(t *testing.T) {
 func TestSeveralCommandsAreAnsweredWithoutPreferringOne(t *testing.T) {
 	_, err := command.Parse("/promote\n/rollback")
 	if answer := answerTo(err); answer == "" || strings.Contains(answer, "/") {
-		t.Errorf("got %q, want an answer that tells nobody to type one of the two", answer)
+		t.Errorf("got %q, want an answer that names neither of the two commands", answer)
 	}
 }
 
@@ -98,7 +98,7 @@ func TestALocksReasonIsCapped(t *testing.T) {
 	command, err := command.Parse("/lock " + strings.Repeat("ä", 600))
 	check(t, err)
 	if n := utf8.RuneCountInString(command.Reason); n != 500 {
-		t.Errorf("%d characters of the reason are kept, want 500", n)
+		t.Errorf("the reason has %d characters, want 500", n)
 	}
 }
 
@@ -161,7 +161,7 @@ func FuzzParseCommand(f *testing.F) {
 			t.Errorf("%q is the command %q, %v", body, c, err)
 		}
 		if err != nil && strings.ContainsAny(answerTo(err), "\n@<$") {
-			t.Errorf("the answer to %q repeats what is not plain: %q", body, err)
+			t.Errorf("the answer to %q repeats special characters: %q", body, err)
 		}
 		if (c != nil || err != nil) && !command.MayHold(body) {
 			t.Errorf("the scan of %q finds nothing, the parser %q, %v", body, c, err)

@@ -18,7 +18,7 @@ func TestALockIsSetAsItWasAsked(t *testing.T) {
 	s.Command = command.Command{Verb: command.Lock, Reason: strings.Repeat("x", 600)}
 	l := command.Decide(s).Lock
 	if l == nil || l.By != "wanda" || !l.At.Time.Equal(bottest.Asked) || len([]rune(l.Reason)) != 500 || l.Cause != s.Cause {
-		t.Errorf("lock %+v, want wanda's, of when it was asked, with 500 characters of reason and the cause", l)
+		t.Errorf("lock %+v, want wanda's with its request's time, 500 characters of reason and the cause", l)
 	}
 }
 
@@ -82,7 +82,7 @@ func TestUnlockSaysWhatGoesOn(t *testing.T) {
 		d := command.Decide(s)
 		if d.Unlock == nil || !strings.HasSuffix(report.Say(d.Fact).Says, tt.says) ||
 			!strings.Contains(report.Say(d.Fact).Says, "It was locked by otto since 22 Nov 11:00 UTC: the database moves. ") {
-			t.Errorf("%s: decided %+v, want it unlocked with whose it was and …%s", tt.name, d, tt.says)
+			t.Errorf("%s: decided %+v, want it unlocked, the lock's owner, and …%s", tt.name, d, tt.says)
 		}
 	}
 }

@@ -57,7 +57,7 @@ func TestDecideTakesTheReleaseOfThePushForEveryPullRequestInIt(t *testing.T) {
 	} {
 		live.Command.Verb = verb
 		if got, text := bottest.Kind(command.Decide(live)); got != want || strings.Contains(text, "older") {
-			t.Errorf("/%s, live with the push: decided %s, %q; want %s", verb, got, text, want)
+			t.Errorf("/%s, while the push's commit is live: decided %s, %q; want %s", verb, got, text, want)
 		}
 	}
 }
@@ -76,7 +76,7 @@ func TestDecideRefusesACommitThatIsNotThePullRequests(t *testing.T) {
 			d := command.Decide(s)
 			got, text := bottest.Kind(d)
 			if executed := !d.Refused; executed != want {
-				t.Errorf("/%s %s: decided %s, %q; want it executed: %v", verb, commit, got, text, want)
+				t.Errorf("/%s %s: decided %s, %q; want executed: %v", verb, commit, got, text, want)
 			}
 			if !want && (!strings.Contains(text, "`"+commit+"` is not this pull request's commit, which is `1b1b1b1`") ||
 				!strings.Contains(text, "`/"+string(verb)+"` alone")) {
@@ -109,7 +109,7 @@ func TestDecideSaysWhatToTypeWithTheApplicationsName(t *testing.T) {
 				}
 				typed, _, _ := strings.Cut(after, "`")
 				if !strings.Contains(typed, " staging/shop") {
-					t.Errorf("/%s, %s: the answer has `/%s`, which does not say which application: %s", verb, p.name, typed, text)
+					t.Errorf("/%s, %s: the answer has `/%s` without naming the application: %s", verb, p.name, typed, text)
 				}
 				rest = after
 			}
@@ -122,7 +122,7 @@ func TestDecideDoesNotCallAnAdoptedVersionCancellable(t *testing.T) {
 	s.App.Status.Live = &v1alpha1.Version{Color: v1alpha1.Blue, Image: "app:v1", Commit: bottest.NewCommit} // somebody else's annotation
 	s.Command.Verb = command.Cancel
 	if got, text := bottest.Kind(command.Decide(s)); got != answered || !strings.Contains(text, "nothing to cancel") {
-		t.Errorf("decided %s, %q; want that there is nothing to cancel", got, text)
+		t.Errorf("decided %s, %q; want that there is no release to cancel", got, text)
 	}
 }
 
@@ -192,7 +192,7 @@ func TestDecideKeepsTheCommentOfEveryWriteApart(t *testing.T) {
 				s.Now = s.Asked.Add(late)
 				if got, text := bottest.Kind(command.Decide(s)); got != answered || !strings.Contains(text, "That was asked before") ||
 					!strings.Contains(text, "Nothing was changed") {
-					t.Errorf("/%s again, %s, after %s: decided %s, %q; want that it was asked before", verb, p, late, got, text)
+					t.Errorf("/%s again, %s, after %s: decided %s, %q; want the answer for a repeated request", verb, p, late, got, text)
 				}
 			}
 			s.Cause = v1alpha1.Cause{Kind: v1alpha1.CauseCLI, Actor: "wanda"} // no comment: never the same

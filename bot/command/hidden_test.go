@@ -225,11 +225,11 @@ func TestALongCommentIsAnsweredAndNotParsed(t *testing.T) {
 	long := strings.Repeat("log\n", 4<<10)
 	_, err := command.Parse(long + "/rollback")
 	if answer := answerTo(err); !strings.Contains(answer, "8 KB") || !strings.Contains(answer, "a comment of its own") {
-		t.Errorf("a command in 16 KB is answered %q, want the limit and the way out", answer)
+		t.Errorf("a command in a comment of 16 KB is answered %q, want the limit and a way out", answer)
 	}
 	for _, silent := range []string{long, long + "/rolback", long + "/lgtm"} {
 		if got := parsed(silent); got != "" {
-			t.Errorf("16 KB that end in %q are %q, want nothing", silent[len(silent)-9:], got)
+			t.Errorf("a comment of 16 KB that ends in %q gives %q, want nothing", silent[len(silent)-9:], got)
 		}
 	}
 }

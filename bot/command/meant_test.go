@@ -55,7 +55,7 @@ func TestWordOfACommandIsAnApplicationOrACommit(t *testing.T) {
 		"a name alone": {c{Verb: command.Promote, Application: "docs"}, c{Verb: command.Promote, Application: "docs"}},
 	} {
 		if got := tt.typed.Settle(several()); got != tt.want {
-			t.Errorf("%s: %+v is settled as %+v, want %+v", name, tt.typed, got, tt.want)
+			t.Errorf("%s: %+v resolves to %+v, want %+v", name, tt.typed, got, tt.want)
 		}
 	}
 }
@@ -108,7 +108,7 @@ func TestCommandMeansTheApplicationThatItNamesOrOfItsBranch(t *testing.T) {
 	}
 	one := several()[:1]
 	if apps, f := command.Meant(one, other, c{Verb: command.Promote}); f != nil || len(apps) != 1 {
-		t.Errorf("the only application is not meant: %v, %+v", apps, f)
+		t.Errorf("the only application is not chosen: %v, %+v", apps, f)
 	}
 	if apps, f := command.Meant(nil, other, c{Verb: command.Promote}); f != nil || len(apps) != 0 {
 		t.Errorf("without applications: %v, %+v", apps, f)
@@ -130,10 +130,10 @@ func TestChoicesMeanOneApplicationEach(t *testing.T) {
 	}
 	for i, want := range []string{"shop/shop", "staging/shop", "abc1234", "docs"} {
 		if got := command.NameAmong(&several()[i], several()); got != want {
-			t.Errorf("to mean %s one types %q", want, got)
+			t.Errorf("the text that selects %s is %q", want, got)
 		}
 	}
 	if got := command.NameAmong(&several()[0], several()[:1]); got != "" {
-		t.Errorf("to mean the only one, one types %q", got)
+		t.Errorf("the text that selects the only application is %q", got)
 	}
 }

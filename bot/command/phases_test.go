@@ -177,7 +177,7 @@ func TestEveryCommandInEveryPhase(t *testing.T) {
 			late, text := bottest.Kind(command.Decide(s))
 			switch reads := verb == command.Status || verb == command.Help; {
 			case reads && late != answered:
-				t.Errorf("/%s, %s, late: decided %s, want the answer all the same", verb, p.name, late)
+				t.Errorf("/%s, %s, late: decided %s, want the usual answer", verb, p.name, late)
 			case !reads && (late != refused || !strings.Contains(text, "I was away") || !strings.Contains(text, "`"+s.Command.String()+"`")):
 				t.Errorf("/%s, %s, late: decided %s, %q; want a refusal with what to type again", verb, p.name, late, text)
 			}
@@ -295,7 +295,7 @@ func (p *page) check(t *testing.T) {
 	before, rest, begins := strings.Cut(string(now), pageBegin)
 	_, after, ends := strings.Cut(rest, pageEnd)
 	if !begins || !ends {
-		t.Fatalf("%s has no place for the table: want the lines %q and %q", pageFile, pageBegin, pageEnd)
+		t.Fatalf("%s lacks a place for the table, between the lines %q and %q", pageFile, pageBegin, pageEnd)
 	}
 	want := before + pageBegin + p.text() + pageEnd + after
 	if *update && !t.Failed() {

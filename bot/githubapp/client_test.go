@@ -88,7 +88,7 @@ func TestAFailedTokenLeavesNoConnectionOpen(t *testing.T) {
 		}
 	}
 	if made > 2 {
-		t.Errorf("%d connections for 50 failed tokens, want one that is used again", made)
+		t.Errorf("%d connections for 50 failed tokens, want one reused connection", made)
 	}
 }
 

@@ -80,7 +80,7 @@ func TestCloneURLIsThatOfTheWebNotOfTheAPI(t *testing.T) {
 	} {
 		client := w.newClient(githubapp.Config{URL: address})
 		if got := (githubapp.Source{GitHub: client}).CloneURL("acme/shop"); got != want {
-			t.Errorf("of %q it is %s, want %s", address, got, want)
+			t.Errorf("the status of %q is %s, want %s", address, got, want)
 		}
 	}
 }

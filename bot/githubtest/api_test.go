@@ -184,7 +184,7 @@ func TestRepositoriesOfAnEarlierServerAreReplaced(t *testing.T) {
 		repo, err := s.AddRepository("acme/shop", RepositoryConfig{Files: Text(map[string]string{"a": content})})
 		check(t, err)
 		if _, err := s.AddRepository("acme/shop", RepositoryConfig{Files: Text(map[string]string{"a": content})}); err == nil {
-			t.Error("the same name was given twice")
+			t.Error("the same name was accepted twice")
 		}
 		head, err := repo.Head("main")
 		check(t, err)

@@ -64,7 +64,7 @@ func TestTokenCanBeNarrowed(t *testing.T) {
 		Permissions: &github.InstallationPermissions{Contents: new("write")},
 	})
 	if status(err) != http.StatusUnprocessableEntity {
-		t.Errorf("more than the installation has: %v", err)
+		t.Errorf("a token with more than the installation's permissions: %v", err)
 	}
 }
 

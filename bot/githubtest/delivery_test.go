@@ -86,7 +86,7 @@ func TestFailedDeliveryIsListedAndRedeliveredUnderItsGUID(t *testing.T) {
 	got, _, err := w.asApp.Apps.GetHookDelivery(ctx, failed.ID)
 	check(t, err)
 	if got.Request == nil || !bytes.Equal(compact(t, *got.Request.RawPayload), failed.Payload) {
-		t.Error("the API's payload is not the one that was sent")
+		t.Error("the API's payload differs from the delivered one")
 	}
 	_, _, err = w.asApp.Apps.RedeliverHookDelivery(ctx, failed.ID)
 	if _, accepted := errors.AsType[*github.AcceptedError](err); err != nil && !accepted {
@@ -107,7 +107,7 @@ func TestDeadWebhookIsNoFailureInTheList(t *testing.T) {
 	w.app.Ping()
 	dead := w.await(t, "ping", "")
 	if dead.Status != "failed to connect to host" || dead.StatusCode != 0 {
-		t.Errorf("a webhook that is not there: %s %d", dead.Status, dead.StatusCode)
+		t.Errorf("a webhook that does not exist: %s %d", dead.Status, dead.StatusCode)
 	}
 	request, err := w.asApp.NewRequest("GET", "app/hook/deliveries?status=failure", nil)
 	check(t, err)
@@ -138,7 +138,7 @@ func (w *world) wantListed(t *testing.T, why string, id int64) {
 	}
 	if !slices.Contains(ids, id) || len(ids) != len(slices.Compact(slices.Clone(ids))) ||
 		!slices.IsSortedFunc(ids, func(a, b int64) int { return int(b - a) }) {
-		t.Errorf("%s: %d is not listed once, newest first: %v", why, id, ids)
+		t.Errorf("%s: delivery %d is not listed once, newest first: %v", why, id, ids)
 	}
 }
 

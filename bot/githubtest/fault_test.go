@@ -43,7 +43,7 @@ func TestLostReplyWasDone(t *testing.T) {
 	w.Inject(Fault{Kind: ReplyLost, Method: "POST", Route: deploymentsRoute})
 	_, _, err := w.client.Repositories.CreateDeployment(t.Context(), "acme", "shop", &github.DeploymentRequest{Ref: new("main")})
 	if err == nil || status(err) != 0 {
-		t.Errorf("the reply was to be lost: %v", err)
+		t.Errorf("the reply was not lost: %v", err)
 	}
 	if n := len(w.repo.Deployments()); n != 1 {
 		t.Errorf("%d deployments, want 1", n)
@@ -154,7 +154,7 @@ func TestPeopleSeeAndActInTheBrowser(t *testing.T) {
 	}
 	page := post("comments/1", url.Values{"user": {"rita"}, "body": {"<script>/promote"}})
 	if !strings.Contains(page, "&lt;script&gt;/promote") || strings.Contains(page, "<script>") {
-		t.Errorf("the comment is not shown as it was written:\n%s", page)
+		t.Errorf("the comment is not shown as written:\n%s", page)
 	}
 	if refusal := post("merge/1", url.Values{"user": {"rita"}}); !strings.Contains(refusal, "may not write") {
 		t.Errorf("a reader merged: %s", refusal)

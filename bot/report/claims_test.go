@@ -23,7 +23,7 @@ func TestForgedCauseIsShownAsAClaim(t *testing.T) {
 		rel.Status.Attestation = attestation
 		report := report.Of(&app, rel, report.Around{Web: "https://github.com"})
 		if n := strings.Count(report.Comment, "claims: asked for by") + strings.Count(report.Comment, "claims: approved by"); n != want {
-			t.Errorf("%s: %d of its lines are claims, want %d:\n%s", attestation, n, want, report.Comment)
+			t.Errorf("%s: %d lines are claims, want %d:\n%s", attestation, n, want, report.Comment)
 		}
 		if strings.Contains(report.Headline, "claims: alice") != (want > 0) {
 			t.Errorf("%s: the headline is %q", attestation, report.Headline)

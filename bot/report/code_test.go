@@ -59,13 +59,13 @@ func TestEveryCodeIsSaidAndMade(t *testing.T) {
 	}
 	for name, code := range inComments {
 		if decided[name] || !answered[name] {
-			t.Errorf("%s is made by a decision: %v; by an answer to a comment: %v", name, decided[name], answered[name])
+			t.Errorf("%s: a decision makes it: %v; an answer to a comment makes it: %v", name, decided[name], answered[name])
 		}
 		said(t, surface, code)
 	}
 	for code := range report.MarkdownTexts {
 		if !slices.Contains(slices.Collect(maps.Values(everywhere)), code) && !slices.Contains(slices.Collect(maps.Values(inComments)), code) {
-			t.Errorf("Markdown has words for %s, which is no code", code)
+			t.Errorf("Markdown has a text for %s, which is not a code", code)
 		}
 	}
 }
@@ -81,7 +81,7 @@ func said(t *testing.T, surface report.Surface, code command.Code) {
 	}
 	os.Expand(text.Says+text.Next, func(word string) string {
 		if surface.Words[word] == nil && word != "because" {
-			t.Errorf("%s says ${%s}, which is no word", code, word)
+			t.Errorf("%s uses ${%s}, which no text fills in", code, word)
 		}
 		return ""
 	})

@@ -138,12 +138,12 @@ func TestTheLongestCommentHasWholeCommands(t *testing.T) {
 	kept := copied(r.Comment)
 	for _, c := range kept {
 		if c != long && c != short {
-			t.Errorf("it shows %.60q, which nobody recorded", c)
+			t.Errorf("it shows %.60q, which is not recorded", c)
 		}
 	}
 	more := 40 - (len(kept)/2 - 1) // the failure has a pair, too
 	if want := fmt.Sprintf("- and %d more", more); len(kept) < 4 || !strings.Contains(r.Comment, want) {
-		t.Errorf("it shows %d commands, and does not say %q", len(kept), want)
+		t.Errorf("it shows %d commands, and lacks %q", len(kept), want)
 	}
 }
 
@@ -163,6 +163,6 @@ func TestStatusShowsTheCommandsOfItsConditions(t *testing.T) {
 		t.Errorf("the answer cuts off the condition: %s", answer)
 	}
 	if diff := cmp.Diff([]v1alpha1.ShellCommand{grant, confirm}, copied(answer)); diff != "" {
-		t.Errorf("what can be copied of the answer (-want +got):\n%s", diff)
+		t.Errorf("the commands to copy from the answer (-want +got):\n%s", diff)
 	}
 }

@@ -39,12 +39,12 @@ func TestEveryWaitIsSaid(t *testing.T) {
 			}
 		}
 		if !told {
-			t.Errorf("no wait because of %s has words", because)
+			t.Errorf("no wait with the reason %s has a text", because)
 		}
 	}
 	for code := range surface.Texts {
 		if strings.HasPrefix(string(code), "Waits") && !known[code] {
-			t.Errorf("%s has words, and no record says so", code)
+			t.Errorf("%s has a text, but no record has it", code)
 		}
 	}
 }
@@ -79,7 +79,7 @@ func TestEveryFailureIsSaid(t *testing.T) {
 	}
 	for code := range surface.Texts {
 		if strings.HasPrefix(string(code), "Failed") && !known[code] {
-			t.Errorf("%s has words, and no record says so", code)
+			t.Errorf("%s has a text, but no record has it", code)
 		}
 	}
 }

@@ -57,7 +57,7 @@ func TestEveryGoldenIsReported(t *testing.T) {
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".golden")
 		if _, found := reports()[name]; !found {
-			t.Errorf("%s is the report of nothing: delete it", file)
+			t.Errorf("%s belongs to no report: delete it", file)
 		}
 	}
 }
@@ -102,7 +102,7 @@ func TestVersionWithoutCommitHasNoDeployment(t *testing.T) {
 		From: bottest.NewVersion, To: v1alpha1.Version{Color: v1alpha1.Blue, Image: "app:v1"}, Switch: "uid-new",
 	}, v1alpha1.Cause{})
 	if d := report.Of(&app, rel, report.Around{}).Deployment; d != nil {
-		t.Errorf("deployment %+v of a version that GitHub does not know", d)
+		t.Errorf("deployment %+v for a version that GitHub does not know", d)
 	}
 }
 

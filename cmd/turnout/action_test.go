@@ -130,7 +130,7 @@ func TestTheCodeReadsEveryInputAndNoOther(t *testing.T) {
 		return ""
 	}}
 	if err := a.load(); err == nil {
-		t.Error("no input at all is accepted")
+		t.Error("the action runs without any input")
 	}
 	want := map[string]bool{}
 	for _, name := range actionInputs {
@@ -187,7 +187,7 @@ func readOutputs(t *testing.T, file string) map[string]string {
 		name, delimiter, ok := strings.Cut(lines[0], "<<")
 		end := slices.Index(lines[1:], delimiter)
 		if !ok || end < 0 {
-			t.Fatalf("the runner cannot read\n%s", text)
+			t.Fatalf("the runner cannot parse\n%s", text)
 		}
 		found[name] = strings.Join(lines[1:1+end], "\n")
 		lines = lines[end+2:]
@@ -379,6 +379,6 @@ func TestTheDockerfileCopiesWhatTheProgramIsMadeOf(t *testing.T) {
 		}
 	}
 	if bytes.Contains(text, []byte("\nUSER ")) {
-		t.Error("a step that is not root cannot write to the files of its runner")
+		t.Error("a step that is not root cannot write to its runner's files")
 	}
 }

@@ -213,7 +213,7 @@ func TestAKubeconfigIsNeverPrinted(t *testing.T) {
 				}
 				if whole := what == "one line of JSON" || what == "many lines" ||
 					strings.HasPrefix(what, "base64"); whole != strings.Contains(printed, "127.0.0.1:1") {
-					t.Errorf("%s: the cluster was asked: %v: %q", how, !whole, printed)
+					t.Errorf("%s: the cluster got a request: %v: %q", how, !whole, printed)
 				}
 			}
 		})

@@ -15,7 +15,7 @@ func TestConfirmRecordsWhoSaysSo(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	if got := s.run("confirm", "shop"); got.code != 0 || !strings.Contains(got.stdout, "shop has no switch that waits to be confirmed") {
-		t.Errorf("with nothing to confirm it ends with %d: %s%s", got.code, got.stdout, got.stderr)
+		t.Errorf("with nothing to confirm the exit status is %d: %s%s", got.code, got.stdout, got.stderr)
 	}
 	check(t, s.admin.Create(t.Context(), command.NewDeploy(s.app, shaA, 1, v1alpha1.Cause{Kind: v1alpha1.CausePush})))
 	rel := s.release(v1alpha1.DeployName("shop", shaA, 1))
@@ -29,7 +29,7 @@ func TestConfirmRecordsWhoSaysSo(t *testing.T) {
 		})
 	})
 	if got := s.run("status", "shop"); !strings.Contains(got.stdout, "NoAddress: nothing says so") {
-		t.Errorf("the status does not say so:\n%s", got.stdout)
+		t.Errorf("the status does not report it:\n%s", got.stdout)
 	}
 	for _, by := range []string{"dora", "eve"} { // the first one stands
 		if got := s.run("confirm", "shop", "--by", by); got.code != 0 || !strings.Contains(got.stdout, "users of shop reach green, says ") {
@@ -39,11 +39,11 @@ func TestConfirmRecordsWhoSaysSo(t *testing.T) {
 	said := s.release(rel.Name).Spec.Confirmations
 	if len(said) != 1 || said[0].Color != v1alpha1.Green || said[0].Cause.Claims != "dora" || said[0].By != said[0].Cause.Actor ||
 		said[0].By == "" || said[0].Cause.Kind != v1alpha1.CauseCLI || said[0].At.IsZero() {
-		t.Errorf("what is recorded is %+v", said)
+		t.Errorf("the record is %+v", said)
 	}
 	check(t, s.admin.Delete(t.Context(), rel))
 	if got := s.run("confirm", "shop"); got.code != 1 || !strings.Contains(got.err.Error(), "was deleted") ||
 		!strings.Contains(got.err.Error(), "spec.url") {
-		t.Errorf("without its release it ends with %d: %v", got.code, got.err)
+		t.Errorf("without its release the exit status is %d: %v", got.code, got.err)
 	}
 }

@@ -76,7 +76,7 @@ func TestADeliveryThatIsSetAsideIsAnEventWithTheWayOut(t *testing.T) {
 		default:
 		}
 		if !strings.HasPrefix(got, want) || want == "" && got != "" || want != "" && !strings.Contains(got, "redeliver guid") {
-			t.Errorf("%s is told as %q, want %q and what to do", phase, got, want)
+			t.Errorf("phase %s is shown as %q, want %q and a next step", phase, got, want)
 		}
 	}
 }

@@ -98,7 +98,7 @@ func TestStatusAsTypedSaysWhyItIsBlockedAndWhatHoldingIs(t *testing.T) {
 	expect := func(want string, args ...string) {
 		t.Helper()
 		if got := s.run(append([]string{"status"}, args...)...); got.err != nil || !strings.Contains(got.stdout, want) {
-			t.Errorf("status %v, %v: it says\n%s\nwant %q", args, got.err, got.stdout, want)
+			t.Errorf("status %v, %v: the output is\n%s\nwant %q", args, got.err, got.stdout, want)
 		}
 	}
 	s.status(func(st *v1alpha1.BlueGreenStatus) {

@@ -36,7 +36,7 @@ func TestDeployIsRecordedAndFollowedToItsEnd(t *testing.T) {
 		name + ": Succeeded — users have bbbbbbb\n",
 	} {
 		if strings.Count(got.stdout, want) != 1 {
-			t.Errorf("%q is not said once in\n%s", want, got.stdout)
+			t.Errorf("%q does not occur once in\n%s", want, got.stdout)
 		}
 	}
 	rel := s.release(name)
@@ -269,7 +269,7 @@ func TestAClaimThatNobodyRenewsIsNoticedWithoutTheClustersClock(t *testing.T) {
 	look := func(seconds int, want bool) {
 		t.Helper()
 		if got := c.stale(r.app, &rel, noon.Add(time.Duration(seconds)*time.Second), 10*time.Second); got != want {
-			t.Errorf("after %d s it is stale: %v, want %v", seconds, got, want)
+			t.Errorf("after %d s the record is stale: %v, want %v", seconds, got, want)
 		}
 	}
 	renew(0)

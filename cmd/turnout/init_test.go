@@ -164,7 +164,7 @@ func (y *deskhand) types(words []string) {
 	case "delete", "get":
 		y.ts.Check(y.kube.Get(context.Background(), client.ObjectKey{Namespace: y.namespace, Name: words[2]}, y.named(words[1], words[2])))
 	default:
-		y.ts.Fatalf("nobody here types kubectl %q", words)
+		y.ts.Fatalf("this test cannot run kubectl %q", words)
 	}
 	y.serves(strings.Join(words, " "))
 }
@@ -218,7 +218,7 @@ func (y *deskhand) serves(after string) {
 			return y.rolledOut[d.Name] && *d.Spec.Replicas >= 3 &&
 				labels.SelectorFromSet(service.Spec.Selector).Matches(labels.Set(d.Spec.Template.Labels))
 		}) {
-			y.ts.Fatalf("after %s no pod that is ready serves the users of service %s, which selects %v", after, name, service.Spec.Selector)
+			y.ts.Fatalf("after %s service %s has no ready pod; it selects %v", after, name, service.Spec.Selector)
 		}
 	}
 }
@@ -240,7 +240,7 @@ func (y *deskhand) cached() client.Client {
 		y.ts.Check(<-ended)
 	})
 	if !store.WaitForCacheSync(ctx) {
-		y.ts.Fatalf("the cache does not fill")
+		y.ts.Fatalf("the cache never fills")
 	}
 	all, err := client.New(plane.Config, client.Options{Scheme: y.kube.Scheme(), Cache: &client.CacheOptions{Reader: store}})
 	y.ts.Check(err)
@@ -276,6 +276,6 @@ func (y *deskhand) ready(app string, neg bool) {
 		}
 	}
 	if (found == "") == neg {
-		y.ts.Fatalf("application %s: what hinders a release is %q", app, found)
+		y.ts.Fatalf("application %s: the obstacle to a release is %q", app, found)
 	}
 }

@@ -55,7 +55,7 @@ func (c *emptyCluster) run(code int, args string, want ...string) string {
 		said += err.Error()
 	}
 	if exitCode(err) != code {
-		c.t.Errorf("%s: exit status %d, want %d; it says\n%s", args, exitCode(err), code, said)
+		c.t.Errorf("%s: exit status %d, want %d; the output is\n%s", args, exitCode(err), code, said)
 	}
 	for _, text := range want {
 		if !strings.Contains(said, text) {
@@ -104,7 +104,7 @@ func TestInstallUpgradeAndUninstall(t *testing.T) {
 	c.run(exitTrouble, "install --image "+second, "is installed already", first, "--upgrade")
 	said := c.run(exitSuccess, "install --upgrade --image "+first, "deployment turnout/turnout unchanged\n")
 	if strings.Contains(said, " changed") || strings.Contains(said, " created") {
-		t.Errorf("an upgrade to what is there says\n%s", said)
+		t.Errorf("an upgrade to the same version prints\n%s", said)
 	}
 	c.run(exitSuccess, "install --upgrade --image "+second, "deployment turnout/turnout changed\n"+
 		"    spec.template.spec.containers[0].image: "+cut(first, longestValue)+" → "+cut(second, longestValue)+"\n")
@@ -140,7 +140,7 @@ func TestInstallUpgradeAndUninstall(t *testing.T) {
 		t.Error("something is left")
 	}
 	if !c.has(&v1alpha1.BlueGreen{}, "shop", "shop") || !c.has(&corev1.Namespace{}, "", "turnout") {
-		t.Error("the record is gone")
+		t.Error("the uninstall deleted the record")
 	}
 	c.run(exitSuccess, "uninstall", "Turnout is removed")
 	c.run(exitSuccess, "install --image "+first, "deployment turnout/turnout created\n",
@@ -157,26 +157,26 @@ func TestInstallOfSomeNamespacesOnly(t *testing.T) {
 	c.run(exitSuccess, "install --namespaces shop,web --only cluster-wide --image "+first, "clusterrole turnout-attest created\n",
 		"--only namespaced")
 	if c.has(&appsv1.Deployment{}, "turnout", "turnout") || c.has(&rbacv1.ClusterRole{}, "", "turnout") {
-		t.Error("the cluster-wide part has more")
+		t.Error("the cluster-wide part has objects that it must not have")
 	}
 	c.run(exitSuccess, "install --namespaces shop,web --only namespaced --image "+first, "role shop/turnout created\n",
 		"role web/turnout created\n")
 	if c.has(&rbacv1.ClusterRole{}, "", "turnout") {
-		t.Error("it has rights in the whole cluster")
+		t.Error("turnout has rights in the whole cluster")
 	}
 	// An upgrade adds no rights that nobody asked for, and removes those that are no longer
 	// needed.
 	said := c.run(exitSuccess, "install --upgrade --image "+second, "image: ")
 	if c.has(&rbacv1.ClusterRole{}, "", "turnout") || strings.Contains(said, " created") {
-		t.Errorf("an upgrade gave more rights:\n%s", said)
+		t.Errorf("an upgrade widened the rights:\n%s", said)
 	}
 	c.run(exitSuccess, "install --upgrade --namespaces shop --image "+second, "value: shop,web → shop\n", "role web/turnout deleted\n")
 	if c.has(&rbacv1.Role{}, "web", "turnout") || !c.has(&rbacv1.Role{}, "shop", "turnout") {
-		t.Error("the rights do not follow")
+		t.Error("the rights do not follow the list of namespaces")
 	}
 	c.run(exitSuccess, "uninstall", "role shop/turnout deleted\n")
 	if c.has(&rbacv1.Role{}, "shop", "turnout") || !c.has(&corev1.Namespace{}, "", "shop") {
-		t.Error("the rights are left, or a namespace is not")
+		t.Error("the uninstall left rights, or deleted a namespace")
 	}
 	c.run(exitSuccess, "install --image "+first)
 	c.run(exitTrouble, "install --upgrade --namespaces shop --image "+first, "serves the whole cluster")

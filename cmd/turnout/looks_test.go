@@ -27,7 +27,7 @@ func (s *site) expectRun(args []string, code int, want ...string) {
 		said += got.err.Error()
 	}
 	if got.code != code {
-		s.t.Errorf("%v: exit status %d, want %d; it says\n%s", args, got.code, code, said)
+		s.t.Errorf("%v: exit status %d, want %d; the output is\n%s", args, got.code, code, said)
 	}
 	for _, text := range want {
 		if !strings.Contains(said, text) {
@@ -166,14 +166,14 @@ func TestStatusWatchShowsWhatChanged(t *testing.T) {
 		err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, time.Minute, true,
 			func(context.Context) (bool, error) { return reached(shown.String()), nil })
 		if err != nil {
-			t.Fatalf("waited for %s; shown is\n%s", what, shown.String())
+			t.Fatalf("waited for %s; the output is\n%s", what, shown.String())
 		}
 	}
 	await("both", func(text string) bool { return strings.Contains(text, "aaaaaaa") && strings.Contains(text, "other") })
 	s.live(shaB)
 	await("the new version", func(text string) bool { return strings.Contains(text, "bbbbbbb") })
 	if n := strings.Count(shown.String(), "other "); n != 1 {
-		t.Errorf("what did not change is shown %d times:\n%s", n, shown.String())
+		t.Errorf("the unchanged line is shown %d times:\n%s", n, shown.String())
 	}
 	check(t, s.admin.Create(t.Context(), command.NewDeploy(s.app, shaB, 1, v1alpha1.Cause{Kind: v1alpha1.CausePush, Actor: "alice"})))
 	await("one release in the queue", func(text string) bool {
@@ -212,7 +212,7 @@ func TestShellCompletesNames(t *testing.T) {
 	}
 	got := s.runWith(nil, "__complete", "status", "--kubeconfig", s.auditorOfNamespaces(), "--namespace", "")
 	if !strings.Contains(got.stdout, s.app.Namespace+"\n") {
-		t.Errorf("%v, --namespace is completed by\n%s", got.err, got.stdout)
+		t.Errorf("%v, the completions of --namespace are\n%s", got.err, got.stdout)
 	}
 }
 

@@ -144,7 +144,7 @@ func TestTheRecordIsToldAsItIs(t *testing.T) {
 	s.status(func(st *v1alpha1.BlueGreenStatus) { st.Conditions[0].Status = metav1.ConditionUnknown })
 	want["turnout_application_ready"+app+"}"] = 0
 	if diff := cmp.Diff(want, read()); diff != "" {
-		t.Errorf("when nobody knows whether it is ready (-want +got):\n%s", diff)
+		t.Errorf("while readiness is unknown (-want +got):\n%s", diff)
 	}
 }
 
@@ -198,7 +198,7 @@ func TestCountersBeginAtZero(t *testing.T) {
 	}
 	for name := range counters {
 		if len(begun[name]) == 0 {
-			t.Errorf("%s does not begin at 0: give it its series in newMetrics or begin", name)
+			t.Errorf("%s does not start at 0: add its series in newMetrics or begin", name)
 		}
 	}
 	if len(counters) < 8 {
@@ -305,7 +305,7 @@ func TestThePageListsTheMetricsAsTheyAre(t *testing.T) {
 		told[f.GetName()] = strings.ToLower(f.GetType().String()) + " " + registered[f.GetName()]
 	}
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(registered)), slices.Sorted(maps.Keys(told))); diff != "" {
-		t.Fatalf("this test leaves out a metric (-registered +told):\n%s", diff)
+		t.Fatalf("this test leaves out a metric (-registered +listed):\n%s", diff)
 	}
 	if diff := cmp.Diff(told, documented); diff != "" {
 		t.Errorf("docs/metrics.md (-code +page):\n%s", diff)
@@ -317,14 +317,14 @@ func TestThePageListsMetricsThatTheLibrariesHave(t *testing.T) {
 	check(t, err)
 	library, ok := ctrlmetrics.Registry.(prometheus.Collector)
 	if !ok {
-		t.Fatal("controller-runtime's registry cannot be asked what it holds")
+		t.Fatal("controller-runtime's registry does not list its metrics")
 	}
 	registered := descriptions(library)
 	rows := 0
 	for _, row := range libraryRow.FindAllStringSubmatch(string(page), -1) {
 		rows++
 		if labels, ok := registered[row[1]]; !ok || labels != labelList(row[2]) {
-			t.Errorf("%s has the labels %q (known: %v), on the page %q", row[1], labels, ok, labelList(row[2]))
+			t.Errorf("%s has the labels %q (known: %v), but %q on the page", row[1], labels, ok, labelList(row[2]))
 		}
 	}
 	if rows < 5 {

@@ -162,7 +162,7 @@ func TestAWorkflowsLogFoldsStepsAndObeysNobody(t *testing.T) {
 		command, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "::"), " ")
 		ours := strings.HasPrefix(line, "::group::") || line == "::endgroup::\n" || command == "error" || command == "warning"
 		if strings.Contains(line, "##[") || strings.HasPrefix(strings.TrimSpace(line), "::") && !ours {
-			t.Errorf("the runner would obey %q", line)
+			t.Errorf("the runner would run %q as a workflow command", line)
 		}
 	}
 }
@@ -203,7 +203,7 @@ func screen(t *testing.T, sent string, width int) []string {
 			n = strings.IndexAny(sent, "\x1b\n\r")
 			lines[row] += sent[:n]
 			if got := len([]rune(lines[row])); got > width {
-				t.Fatalf("a line of %d on a terminal of %d: %q", got, width, lines[row])
+				t.Fatalf("a line has %d columns on a terminal of %d: %q", got, width, lines[row])
 			}
 		}
 		sent = sent[n:]
@@ -254,10 +254,10 @@ func TestATerminalSaysInTheEndWhatItCut(t *testing.T) {
 		p := &terminalPrinter{out: &out, width: func() int { return width }}
 		p.done(rel)
 		if got := strings.Contains(out.String(), "  "+stands(rel)+"\n"); got != want {
-			t.Errorf("on a terminal of %d the message is said in full: %v\n%s", width, got, out.String())
+			t.Errorf("on a terminal of %d columns the message is printed in full: %v\n%s", width, got, out.String())
 		}
 		if !strings.Contains(out.String(), "  note: "+rel.Status.Findings[0].Text+"\n    kubectl edit deployment shop-blue -n ns\n") {
-			t.Errorf("the finding is not said:\n%s", out.String())
+			t.Errorf("the finding is not printed:\n%s", out.String())
 		}
 	}
 }
@@ -353,7 +353,7 @@ func TestWhatARollbackReturnsToIsShown(t *testing.T) {
 		"Error", "Ports", "service ns/shop-blue-svc", "spec.ports", "it has no port 80: add it",
 		[]v1alpha1.ShellCommand{odd, selectBlue},
 	}, stateOf(r.app, r.releases).Findings[0]); diff != "" {
-		t.Errorf("the finding for programs (-want +got):\n%s", diff)
+		t.Errorf("the finding as JSON (-want +got):\n%s", diff)
 	}
 	show()
 	r.app.Status.Findings = nil

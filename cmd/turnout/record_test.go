@@ -37,13 +37,13 @@ func TestALockSpeaksTheBotsWords(t *testing.T) {
 		t.Errorf("unlocked %+v, want alice's lock as she gave it", was)
 	}
 	if was, err := r.Unlock(t.Context(), app, "bob"); was != nil || err != nil {
-		t.Errorf("unlocked again: %+v, %v; want nothing", was, err)
+		t.Errorf("a second unlock: %+v, %v; want nothing", was, err)
 	}
 	nowhere := types.NamespacedName{Namespace: app.Namespace, Name: "nowhere"}
 	if err := r.Lock(t.Context(), nowhere, lock); !errors.Is(err, bot.ErrNotFound) {
-		t.Errorf("a lock of no application: %v, want bot.ErrNotFound", err)
+		t.Errorf("locking an unknown application: %v, want bot.ErrNotFound", err)
 	}
 	if _, err := r.Unlock(t.Context(), nowhere, "bob"); !errors.Is(err, bot.ErrNotFound) {
-		t.Errorf("an unlock of no application: %v, want bot.ErrNotFound", err)
+		t.Errorf("unlocking an unknown application: %v, want bot.ErrNotFound", err)
 	}
 }

@@ -246,7 +246,7 @@ func TestWhatARequestComesTo(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}
 			if strings.Contains(strings.ReplaceAll(got, "`/unlock` on a pull request", ""), "`/") {
-				t.Errorf("it speaks of a command of pull requests: %s", got)
+				t.Errorf("the text names a pull request's command: %s", got)
 			}
 		})
 	}
@@ -358,7 +358,7 @@ func TestTheExitStatusesAreThoseOfThePage(t *testing.T) {
 				continue
 			}
 			if named := strings.Contains(row[2], "*"+string(phase)+"*"); named != (got == code) {
-				t.Errorf("%s exits with %d; the page's row of %d: %s", phase, got, code, row[2])
+				t.Errorf("%s exits with %d; the page's row for %d is: %s", phase, got, code, row[2])
 			}
 		}
 	}

@@ -33,16 +33,16 @@ func TestEveryCodeIsSaidOnATerminalAndToPrograms(t *testing.T) {
 			count++
 			text, ok := surface.Texts[code]
 			if !ok || text.String() == "" && !slices.Contains(silent, code) {
-				t.Errorf("%s has no words on a terminal", name)
+				t.Errorf("%s has no text for a terminal", name)
 			}
 			os.Expand(text.Says+text.Next, func(word string) string {
 				if surface.Words[word] == nil && word != "because" {
-					t.Errorf("%s says ${%s}, which is no word", name, word)
+					t.Errorf("%s uses ${%s}, which no text fills in", name, word)
 				}
 				return ""
 			})
 			if strings.Contains(text.String(), "`/") {
-				t.Errorf("%s speaks of a command of pull requests: %s", name, text)
+				t.Errorf("%s names a pull request's command: %s", name, text)
 			}
 			if !bytes.Contains(page, []byte("`"+string(code)+"`")) {
 				t.Errorf("docs/command-line.md does not list %s", code)
@@ -50,13 +50,13 @@ func TestEveryCodeIsSaidOnATerminalAndToPrograms(t *testing.T) {
 		}
 	}
 	if len(terminalTexts) != count {
-		t.Errorf("a terminal has words for %d codes, want the %d that there are", len(terminalTexts), count)
+		t.Errorf("the terminal has texts for %d codes, want %d", len(terminalTexts), count)
 	}
 	source, err := os.ReadFile("request.go")
 	check(t, err)
 	for name := range own {
 		if !bytes.Contains(source, []byte(name+",")) {
-			t.Errorf("no request comes to %s", name)
+			t.Errorf("no request leads to %s", name)
 		}
 	}
 }
@@ -104,7 +104,7 @@ func TestEveryWaitIsSaidOnATerminal(t *testing.T) {
 		saidOnATerminal(t, surface, command.Code(name))
 	}
 	if own := len(codesOfRecords); count < 40 || len(terminalWaits) != count+own {
-		t.Errorf("a terminal has words for %d waits, comments for %d, want those and %d more", len(terminalWaits), count, own)
+		t.Errorf("the terminal has texts for %d waits, comments for %d; want as many and %d more", len(terminalWaits), count, own)
 	}
 	for _, code := range codesOfRecords {
 		saidOnATerminal(t, surface, code)
@@ -115,11 +115,11 @@ func saidOnATerminal(t *testing.T, surface report.Surface, code command.Code) {
 	t.Helper()
 	text := surface.Texts[code]
 	if text.Says == "" {
-		t.Errorf("%s has no words on a terminal", code)
+		t.Errorf("%s has no text for a terminal", code)
 	}
 	os.Expand(text.Says, func(word string) string {
 		if surface.Words[word] == nil && word != "because" {
-			t.Errorf("%s says ${%s}, which is no word", code, word)
+			t.Errorf("%s uses ${%s}, which no text fills in", code, word)
 		}
 		return ""
 	})
@@ -165,7 +165,7 @@ func TestEveryFailureIsSaidOnATerminalAndToPrograms(t *testing.T) {
 		}
 	}
 	if len(terminalFailures) != known {
-		t.Errorf("a terminal has words for %d failures, want the %d that there are", len(terminalFailures), known)
+		t.Errorf("the terminal has texts for %d failures, want %d", len(terminalFailures), known)
 	}
 }
 

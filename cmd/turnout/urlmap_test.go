@@ -35,7 +35,7 @@ func TestURLMapsAreReadOfTheProjectThatIsNamed(t *testing.T) {
 	check(t, err)
 	if _, err := maps.Get(t.Context(), "europe-west1", "um"); err == nil || len(asked) != 1 ||
 		asked[0] != "/compute/v1/projects/acme-prod/regions/europe-west1/urlMaps/um" {
-		t.Errorf("asked for %q, with the error %v", asked, err)
+		t.Errorf("asked for %q, error %v", asked, err)
 	}
 	c, err = with(map[string]string{"TURNOUT_LOAD_BALANCER_PROJECT": "https://acme"})
 	check(t, err)

@@ -87,7 +87,7 @@ func TestReadyMadeChecksAskForTheLoadBalancersMetrics(t *testing.T) {
 			t.Errorf("%s: the latency is %s", balancer, got)
 		}
 		if errors.Passes() != "" || latency.Passes() != "value < other" {
-			t.Errorf("%s: they pass with %q and %q", balancer, errors.Passes(), latency.Passes())
+			t.Errorf("%s: the accepted numbers are %q and %q", balancer, errors.Passes(), latency.Passes())
 		}
 	}
 	own := v1alpha1.MetricCheck{Query: `x{c="$color"}`, Samples: `x{c="$color"}`}
@@ -117,6 +117,6 @@ func TestGoogleIsAskedByProject(t *testing.T) {
 	t.Parallel()
 	const want = "https://monitoring.googleapis.com/v1/projects/acme-prod/location/global/prometheus"
 	if got := GoogleURL(MonitoringAddress, "acme-prod"); got != want {
-		t.Errorf("it is asked at %s", got)
+		t.Errorf("the request goes to %s", got)
 	}
 }

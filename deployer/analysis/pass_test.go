@@ -64,6 +64,6 @@ func TestExpressionsHaveACost(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := p.Holds(2, nil); err == nil || !strings.Contains(err.Error(), "cost") {
-		t.Errorf("it ends with %v, want its cost to be too high", err)
+		t.Errorf("the evaluation ends with %v, want its cost to be too high", err)
 	}
 }

@@ -67,12 +67,12 @@ func TestCloudBuildAndTheStoreAreCalledAsTheAccount(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := builds.Poll(t.Context(), cloudbuild.Handle{Project: "p", Location: "global", ID: "1"}); err == nil {
-			t.Error("the poll has an answer")
+			t.Error("the poll was answered")
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		if _, err := store.Upload(ctx, cloudbuild.Upload{Project: "p", Repository: "a/b", Commit: "c", Release: "r"}); err == nil {
-			t.Error("the upload has an answer")
+			t.Error("the upload was answered")
 		}
 	}
 	for range 2 {

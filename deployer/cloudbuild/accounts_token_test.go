@@ -39,6 +39,6 @@ func TestTokensAreTheAccounts(t *testing.T) {
 	}
 	const want = "POST iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/shop@acme-prod.iam.gserviceaccount.com:generateAccessToken"
 	if token.AccessToken != "the account's" || len(asked) != 1 || asked[0] != want {
-		t.Errorf("the token is %q, asked was %q", token.AccessToken, asked)
+		t.Errorf("the token is %q, the request was %q", token.AccessToken, asked)
 	}
 }

@@ -112,7 +112,7 @@ func TestBuildsTheReferenceToADigest(t *testing.T) {
 		t.Errorf("pushed %s, want %s", state.Images[0].Name, want)
 	}
 	if !strings.Contains(handle.LogURL, handle.ID) || state.LogURL != handle.LogURL {
-		t.Errorf("log URL %q of the handle, %q of the state", handle.LogURL, state.LogURL)
+		t.Errorf("the log URL is %q in the handle, %q in the state", handle.LogURL, state.LogURL)
 	}
 	if state.Created.IsZero() || state.Started.Before(state.Created) || state.Finished.Before(state.Started) {
 		t.Errorf("times %v, %v, %v", state.Created, state.Started, state.Finished)

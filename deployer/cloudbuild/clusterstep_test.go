@@ -29,7 +29,7 @@ func fate(t *testing.T, text string) (string, []cloudbuild.Warning) {
 	_, refused := f.Apply(cloudbuild.Fail)
 	left := len(f.Build.GetSteps()) - len(out.Build.GetSteps())
 	if (refused != nil) != (left > 0) {
-		t.Errorf("%d steps were left out, and Fail says %v in\n%s", left, refused, text)
+		t.Errorf("%d steps were left out, and Fail reports %v in\n%s", left, refused, text)
 	}
 	switch {
 	case left > 0:

@@ -81,7 +81,7 @@ func mustHaveRead(t *testing.T, text string, f *cloudbuild.File) {
 	one := func(fd protoreflect.FieldDescriptor, value protoreflect.Value) {
 		switch {
 		case fd.Kind() == protoreflect.StringKind && !written[value.String()]:
-			t.Fatalf("%s is %q, which the file does not say", fd.FullName(), value.String())
+			t.Fatalf("%s is %q, which is not in the file", fd.FullName(), value.String())
 		case fd.Kind() == protoreflect.MessageKind && !fd.IsMap():
 			check(value.Message())
 		}
@@ -92,7 +92,7 @@ func mustHaveRead(t *testing.T, text string, f *cloudbuild.File) {
 			case fd.IsMap():
 				value.Map().Range(func(key protoreflect.MapKey, value protoreflect.Value) bool {
 					if !written[key.String()] {
-						t.Fatalf("%s has the key %q, which the file does not say", fd.FullName(), key.String())
+						t.Fatalf("%s has the key %q, which is not in the file", fd.FullName(), key.String())
 					}
 					one(fd.MapValue(), value)
 					return true

@@ -578,7 +578,7 @@ func TestNamesOfPushedImagesAreBounded(t *testing.T) {
 	allocated := testing.Benchmark(func(b *testing.B) {
 		for b.Loop() {
 			if _, err := chosen(t, text, cloudbuild.ImageChoice{}); err == nil {
-				t.Fatal("a name of no registry was chosen")
+				t.Fatal("a name without a registry was chosen")
 			}
 		}
 	}).AllocedBytesPerOp()

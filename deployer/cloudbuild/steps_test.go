@@ -146,7 +146,7 @@ func TestFailRefusesAndAllowKeeps(t *testing.T) {
 		t.Errorf("allowed: %v, %v", kept, err)
 	}
 	if _, err := f.Apply("Maybe"); err == nil {
-		t.Error("an unknown policy was taken")
+		t.Error("an unknown policy was accepted")
 	}
 	skipped, err := f.Apply("")
 	if err != nil || len(skipped.Build.GetSteps()) != 1 || len(f.Build.GetSteps()) != 2 {

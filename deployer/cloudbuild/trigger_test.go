@@ -194,7 +194,7 @@ func TestALostBuildIsNotFoundInPlaceOfItsRetry(t *testing.T) {
 	s := search(r)
 	s.Retry = 1
 	if found, err := client.Find(t.Context(), s); err != nil || found != nil {
-		t.Errorf("before it was made: found %v, %v", found, err)
+		t.Errorf("before it was created: found %v, %v", found, err)
 	}
 	again := start(t, client, r, reference(t))
 	if found, err := client.Find(t.Context(), s); err != nil || found == nil || *found != again {

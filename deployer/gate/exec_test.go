@@ -193,7 +193,7 @@ func TestLinesThatArriveInPiecesAreNotMixed(t *testing.T) {
 		t.Fatal(err)
 	}
 	if held := len(out.streams[0].line); held > 2*outputKept {
-		t.Errorf("%d bytes of a line without an end are held", held)
+		t.Errorf("%d bytes of an endless line are kept", held)
 	}
 }
 
@@ -227,7 +227,7 @@ func TestACommandThatCannotRunSaysNothingAboutHealth(t *testing.T) {
 			}
 			r := Round(t.Context(), straight(t, c.config), commandPlan(t, 5*time.Second, c.line), time.Second, []track.Pod{c.pod})
 			if r.Passed || r.Problem != nil || r.CouldNotLook == nil || !strings.Contains(r.CouldNotLook.Error(), c.why) {
-				t.Errorf("got %+v, want no look for %q", r, c.why)
+				t.Errorf("got %+v, want no verdict and %q", r, c.why)
 			}
 		})
 	}
@@ -327,7 +327,7 @@ func TestSilenceOfTheNodeIsNotTheCommands(t *testing.T) {
 	r := Round(t.Context(), straight(t, controlPlane.Config), commandPlan(t, time.Second, "hang"), time.Second, []track.Pod{p})
 	<-started
 	if r.Problem != nil || r.CouldNotLook == nil || !strings.Contains(r.CouldNotLook.Error(), "not even for a log") {
-		t.Errorf("got %+v, want no look", r)
+		t.Errorf("got %+v, want no verdict", r)
 	}
 }
 
@@ -344,6 +344,6 @@ func TestACommandWhoseNodeIsLostHasNotPassed(t *testing.T) {
 	p := pod(t, "app", "10.0.0.1", "lost")
 	r := Round(t.Context(), straight(t, controlPlane.Config), commandPlan(t, 5*time.Second, "ok"), time.Second, []track.Pod{p})
 	if r.Passed || r.Problem != nil || r.CouldNotLook == nil {
-		t.Errorf("got %+v, want no look", r)
+		t.Errorf("got %+v, want no verdict", r)
 	}
 }

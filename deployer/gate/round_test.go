@@ -266,7 +266,7 @@ func TestTheAPIServersOwnAnswersSayNothingAboutHealth(t *testing.T) {
 			c.check.Path, c.check.Port = "/ok", port
 			r := Round(t.Context(), throughAPIServer(t, c.config), plan(t, c.check), 2*time.Second, []track.Pod{c.pod})
 			if r.Passed || r.Problem != nil || r.CouldNotLook == nil || !strings.Contains(r.CouldNotLook.Error(), c.why) {
-				t.Errorf("got %+v, want no look for %q", r, c.why)
+				t.Errorf("got %+v, want no verdict and %q", r, c.why)
 			}
 		})
 	}
@@ -292,7 +292,7 @@ func TestAnAddressThatCannotBeAPodsIsNotAsked(t *testing.T) {
 		r := Round(t.Context(), access, plan(t, v1alpha1.HTTPCheck{Path: "/ok", Port: 80}), time.Second,
 			[]track.Pod{{Namespace: "n", Name: "p", IP: ip}})
 		if r.Problem != nil || r.CouldNotLook == nil || !strings.Contains(r.CouldNotLook.Error(), "which cannot be a pod's") {
-			t.Errorf("%s: got %+v, want it not asked", ip, r)
+			t.Errorf("%s: got %+v, want no request", ip, r)
 		}
 	}
 	if dialled > 0 {
@@ -309,7 +309,7 @@ func TestSilenceOfTheAPIServerIsNotThePods(t *testing.T) {
 	r := Round(t.Context(), access, plan(t, v1alpha1.HTTPCheck{Path: "/", Port: 1}), 100*time.Millisecond,
 		[]track.Pod{{Namespace: "n", Name: "p", IP: "10.0.0.1"}})
 	if r.Problem != nil || r.CouldNotLook == nil {
-		t.Errorf("got %+v, want no look", r)
+		t.Errorf("got %+v, want no verdict", r)
 	}
 }
 
@@ -405,7 +405,7 @@ func TestRoundWithoutChecksAsksForReadiness(t *testing.T) {
 		t.Errorf("got %+v, want a pass", r)
 	}
 	if r := Round(t.Context(), straight(t, controlPlane.Config), p, time.Second, nil); r.Passed || r.CouldNotLook == nil {
-		t.Errorf("got %+v for no pods at all, want no look", r)
+		t.Errorf("got %+v for a target without pods, want no verdict", r)
 	}
 }
 
@@ -416,6 +416,6 @@ func TestAnInterruptedRoundIsNotABadAnswer(t *testing.T) {
 	r := Round(ctx, straight(t, controlPlane.Config), plan(t, v1alpha1.HTTPCheck{Path: "/slow", Port: port}), time.Second,
 		[]track.Pod{{Name: "a", IP: ip}})
 	if r.Problem != nil || !errors.Is(r.CouldNotLook, context.Canceled) {
-		t.Errorf("got %+v, want no look", r)
+		t.Errorf("got %+v, want no verdict", r)
 	}
 }

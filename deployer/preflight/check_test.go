@@ -753,7 +753,7 @@ func TestErrorsComeFirstAndTheOrderIsStable(t *testing.T) {
 	first := s.check()
 	slices.Reverse(s.facts.Users)
 	if diff := cmp.Diff(first, s.check()); diff != "" {
-		t.Errorf("the order depends on that of the facts:\n%s", diff)
+		t.Errorf("the order depends on the order of the facts:\n%s", diff)
 	}
 	if len(Errors(first)) != 2 || first[0].Object != "ingress shop/a" || first[2].Severity != v1alpha1.SeverityWarning ||
 		len(Warnings(first)) != 1 {

@@ -162,11 +162,11 @@ func TestABackendConfigThatCannotBeReadIsNotAFinding(t *testing.T) {
 	c := newCollection(t)
 	c.store.fails = errors.New("the API server is away")
 	if _, _, err := c.Collect(t.Context(), c.sources(), c.good.app, route.Read(c.good.app, c.good.ingress), time.Now(), true); err == nil {
-		t.Fatal("there is no error")
+		t.Fatal("the collection returns no error")
 	}
 	c.store.fails = nil
 	if f, _ := c.look(false); !f.Configs["app"].Exists {
-		t.Error("what failed was remembered")
+		t.Error("the failed lookup was remembered")
 	}
 }
 
@@ -196,7 +196,7 @@ func TestTheStandbyHostIsLookedUpInTheBackground(t *testing.T) {
 			return []string{"192.0.2.2", "192.0.2.1"}, nil
 		}
 		if _, again := c.look(true); asked != 0 || !again.IsZero() {
-			t.Errorf("the default host was looked up, look again at %s", again)
+			t.Errorf("the default host was looked up, next look at %s", again)
 		}
 		c.good.app.Spec.Ingress.StandbyHost = "preview.example.com"
 		began := time.Now()
@@ -208,7 +208,7 @@ func TestTheStandbyHostIsLookedUpInTheBackground(t *testing.T) {
 		time.Sleep(time.Until(again))
 		synctest.Wait()
 		if f, again := c.look(true); len(f.Resolved) > 0 || asked != 1 || !again.IsZero() {
-			t.Errorf("asked %d times, found %v, look again at %s", asked, f.Resolved, again)
+			t.Errorf("%d lookups, found %v, next look at %s", asked, f.Resolved, again)
 		}
 		time.Sleep(nameFor)
 		c.look(true)

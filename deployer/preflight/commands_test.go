@@ -29,9 +29,9 @@ func expectCommands(t *testing.T, f v1alpha1.Finding) {
 			switch line := strings.Join(words, " "); {
 			case words[0] == "printf", line == "kubectl apply --server-side --field-manager turnout-advice -f -":
 			case words[0] != "kubectl", !strings.Contains(line, " -n shop"):
-				t.Errorf("%s: %q is not about the application's namespace", f.Reason, c)
+				t.Errorf("%s: %q does not name the application's namespace", f.Reason, c)
 			case words[1] == "annotate" && !strings.HasSuffix(line, "-") && !strings.Contains(line, " --overwrite "):
-				t.Errorf("%s: %q does not work the second time", f.Reason, c)
+				t.Errorf("%s: %q fails when it runs a second time", f.Reason, c)
 			}
 		}
 	}
@@ -42,7 +42,7 @@ func calls(t *testing.T, c v1alpha1.ShellCommand) [][]string {
 	t.Helper()
 	file, err := syntax.NewParser(syntax.Variant(syntax.LangPOSIX)).Parse(strings.NewReader(string(c)), "")
 	if err != nil || len(file.Stmts) != 1 {
-		t.Fatalf("a shell does not take %q for a command: %v", c, err)
+		t.Fatalf("a shell does not parse %q as a command: %v", c, err)
 	}
 	var all [][]string
 	syntax.Walk(file, func(n syntax.Node) bool {
@@ -74,7 +74,7 @@ func literal(t *testing.T, word *syntax.Word) string {
 		case *syntax.SglQuoted:
 			text.WriteString(part.Value)
 		default:
-			t.Errorf("a shell replaces something in %T", part)
+			t.Errorf("a shell expands something in %T", part)
 		}
 	}
 	return text.String()

@@ -67,7 +67,7 @@ func readManifests(t *testing.T, name string) Facts {
 		case "Ingress":
 			ingress = object
 		default:
-			t.Fatalf("%s has an object of kind %s", name, object.GetKind())
+			t.Fatalf("%s has an object of the unexpected kind %s", name, object.GetKind())
 		}
 	}
 	f.Routes = route.Read(f.App, ingress)

@@ -64,7 +64,7 @@ func TestAnInternalServiceIsNeitherAskedNorRevealed(t *testing.T) {
 		}
 	}
 	if n := asked.Load(); n > 0 {
-		t.Errorf("the internal service was asked %d times", n)
+		t.Errorf("the internal service got %d requests", n)
 	}
 }
 
@@ -79,7 +79,7 @@ func TestARedirectToAnInternalServiceIsNotFollowed(t *testing.T) {
 		t.Errorf("the answer is %+v", a)
 	}
 	if n := asked.Load(); n > 0 {
-		t.Errorf("the internal service was asked %d times", n)
+		t.Errorf("the internal service got %d requests", n)
 	}
 }
 
@@ -96,7 +96,7 @@ func TestTheEnvironmentsProxyIsNotUsed(t *testing.T) {
 	defer d.close()
 	for _, client := range []*http.Client{d.kept, d.fresh} {
 		if client.Transport.(*http.Transport).Proxy != nil { //nolint:forcetypeassert // newAddress makes it
-			t.Error("a request goes through a proxy that nobody named")
+			t.Error("a request used a proxy that nobody configured")
 		}
 	}
 	proxyURL, err := url.Parse(proxy.URL)
@@ -106,7 +106,7 @@ func TestTheEnvironmentsProxyIsNotUsed(t *testing.T) {
 	named := newAddress(Config{URL: "http://shop.example.com", Method: "GET", Proxy: http.ProxyURL(proxyURL), Dial: loopback})
 	defer named.close()
 	if a := named.ask(t.Context(), false); a.Kind != Failed || asked.Load() != 1 {
-		t.Errorf("through the named proxy the answer is %+v", a)
+		t.Errorf("through the configured proxy the answer is %+v", a)
 	}
 }
 
@@ -122,7 +122,7 @@ func TestTextsFromOutsideAreBoundedAndPlain(t *testing.T) {
 	}
 	s := tally.Read().As(v1alpha1.ProofFailed)
 	if len(s.LastFailure) > 2*maxText || strings.ContainsAny(s.LastFailure, "\x1b\n") || len(s.NewVersion) > 300 {
-		t.Errorf("the proof tells %q, version %q", s.LastFailure, s.NewVersion)
+		t.Errorf("the proof has the last failure %q and the version %q", s.LastFailure, s.NewVersion)
 	}
 	big := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("App-Version", strings.Repeat("v", 1<<20))

@@ -115,13 +115,13 @@ func TestProberMeasuresASwitch(t *testing.T) {
 			t.Errorf("%d requests in a baseline of 30 s at 20 a second; asking: %v", n, p.Asking())
 		}
 		if n := s.conns.Load(); n != 301 {
-			t.Errorf("%d connections, want one of every other request and one kept", n)
+			t.Errorf("%d connections, want a new one for every other request and a kept one for the rest", n)
 		}
 		if want := "GET /health turnout-proof/v1.2.3 (+https://github.com/turnout-dev/turnout)"; asked[0] != want {
 			t.Errorf("asked %q, want %q", asked[0], want)
 		}
 		if !p.Settled() {
-			t.Error("requests are under way long after the baseline was full")
+			t.Error("requests go on long after the baseline was full")
 		}
 		time.Sleep(time.Hour) // waits for a person
 		if n := s.requests.Load(); n != 600 {
@@ -154,7 +154,7 @@ func TestProberWakesForTheNewVersionAndForItsFailures(t *testing.T) {
 		p.Switch(time.Now())
 		time.Sleep(time.Second)
 		if n := woken.Load(); n != 0 {
-			t.Errorf("woken %d times for nothing", n)
+			t.Errorf("woken %d times without a reason", n)
 		}
 		v2, down := version("v2"), fails(503)
 		for i, answer := range []*http.HandlerFunc{&v2, &down} {
@@ -191,7 +191,7 @@ func TestProberBoundsWhatIsUnderWay(t *testing.T) {
 		synctest.Wait()
 		// A request that timed out may still occupy the server.
 		if n := most.Load(); n < 20 || n > 21 {
-			t.Errorf("%d requests at a time, want 20", n)
+			t.Errorf("%d requests at the same time, want 20", n)
 		}
 		r := p.Read()
 		if s := r.Status; s.Unseen != 0 || s.NewFailures < 12*20-40 || r.Result() != v1alpha1.ProofFailed ||
@@ -199,7 +199,7 @@ func TestProberBoundsWhatIsUnderWay(t *testing.T) {
 			t.Errorf("%d answered, %d unseen, %d new failures, %s: %s", s.Requests, s.Unseen, s.NewFailures, r.Result(), r.Breach)
 		}
 		if n := under.Load(); n != 0 {
-			t.Errorf("%d requests survive the prober", n)
+			t.Errorf("%d requests are left after the prober ended", n)
 		}
 	})
 }
@@ -215,14 +215,14 @@ func TestAStoppedProberLeavesNothingRunning(t *testing.T) {
 		cancel()
 		synctest.Wait()
 		if p.Asking() {
-			t.Error("it asks on after its context ended")
+			t.Error("the prober goes on after its context ended")
 		}
 		p.Stop()
 		p.Switch(time.Now())
 		p.TakeBaseline(time.Second)
 		time.Sleep(time.Second)
 		if s := p.Read().Status; s.Requests+s.Unseen != 0 {
-			t.Errorf("requests that were broken off count: %+v", s)
+			t.Errorf("interrupted requests are counted: %+v", s)
 		}
 	})
 }
@@ -352,7 +352,7 @@ func TestHangingIsJudgedByWhatHangs(t *testing.T) {
 						t.Errorf("kept %v: %s %q, %s; want %s %q", keep, a.Kind, a.Failure, a.Text, c.want, c.failure)
 					}
 					if c.dial == nil && !served.Load() {
-						t.Error("it was not asked")
+						t.Error("the address got no request")
 					}
 				}
 			})
@@ -443,7 +443,7 @@ func TestAKeptConnectionClosedUnderARequestIsNotAFailure(t *testing.T) {
 				}
 			}
 			if reused == 0 {
-				t.Error("no kept connection was used again")
+				t.Error("no kept connection was reused")
 			}
 		})
 	}

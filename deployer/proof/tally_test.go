@@ -172,7 +172,7 @@ func TestAHeaderThatDiffersForEveryRequestIsNotAVersion(t *testing.T) {
 	}
 	r := tally.Read()
 	if r.ToldApart || r.Status.NewVersion != "" || r.NewInARow != 0 {
-		t.Errorf("versions are told apart: %+v", r)
+		t.Errorf("the proof distinguishes versions: %+v", r)
 	}
 	if n := len(r.Status.Baseline.Versions); n != maxVersions+1 {
 		t.Errorf("%d versions are kept", n)
@@ -205,7 +205,7 @@ func TestPercentilesAreOfWhatWasAnswered(t *testing.T) {
 	}
 	tally.Interrupt(began.Add(time.Minute))
 	if s := tally.Read().Status; s.P50 != nil || s.P99 != nil || s.Max != nil {
-		t.Error("percentiles are told although a part of the times is lost")
+		t.Error("the proof has percentiles although some times are lost")
 	}
 }
 
@@ -242,7 +242,7 @@ func TestTallyGoesOnFromACheckpoint(t *testing.T) {
 		t.Errorf("new after %v, old until %v", s.NewVersionAfter, s.OldVersionUntil)
 	}
 	if back.Read().Breach != "" {
-		t.Error("one failure before the interruption and two an hour later are a breach")
+		t.Error("one failure before the interruption and two an hour later count as a breach")
 	}
 }
 
@@ -273,7 +273,7 @@ func TestLostCountsMoveNoTrafficBackButHideNoOutage(t *testing.T) {
 func TestARollbackToAFailingVersionSaysHowMuchFails(t *testing.T) {
 	r := play(t, "20*500 | 20*500 F s 15*500").Read()
 	if s := r.As(v1alpha1.ProofMeasuring); s.NewFailures != 0 {
-		t.Errorf("%d new failures while it is not over", s.NewFailures)
+		t.Errorf("%d new failures before the proof is over", s.NewFailures)
 	}
 	if s := r.As(r.Result()); s.NewFailures != 15 || !strings.Contains(s.Message, "15 new failures since the switch") {
 		t.Errorf("%d new failures: %s", s.NewFailures, s.Message)

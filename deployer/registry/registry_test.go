@@ -52,7 +52,7 @@ func parsed(t *testing.T, reference string) name.Reference {
 type secret struct{ t *testing.T }
 
 func (s secret) Token() (*oauth2.Token, error) {
-	s.t.Error("a token was asked for")
+	s.t.Error("the registry got a request for a token")
 	return &oauth2.Token{AccessToken: "secret"}, nil
 }
 
@@ -159,7 +159,7 @@ func TestOnlyGooglesHostsAreGoogles(t *testing.T) {
 		"docker.io/gcr.io/p": "", "orders:1": "", "localhost:5000/gcr.io/p/a": "",
 	} {
 		if got := Project(reference); got != project || IsGoogle(reference) != (project != "") {
-			t.Errorf("%s is of project %q, Google's %v", reference, got, IsGoogle(reference))
+			t.Errorf("%s has the project %q and is Google's: %v", reference, got, IsGoogle(reference))
 		}
 	}
 }
@@ -272,7 +272,7 @@ func TestNoAnswerIsReadWithoutEnd(t *testing.T) {
 				default:
 					w.Header().Set("Content-Type", "application/vnd.oci.image.manifest.v1+json")
 					if how := r.Header.Get("Accept-Encoding"); how != "" {
-						t.Errorf("the answer may be packed by %s, and so be short", how)
+						t.Errorf("the answer may be compressed by %s, so its length is unknown", how)
 					}
 					w.WriteHeader(status)
 					for block := make([]byte, 64<<10); sent.Load() < 64<<20; sent.Add(int64(len(block))) {

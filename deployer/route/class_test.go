@@ -34,7 +34,7 @@ func TestLoadBalancerIsToldByItsClassOrItsURLMap(t *testing.T) {
 			t.Errorf("class %q, URL map %q: it is %s, regional %v, with the URL map %q", tt.class, tt.urlMap, s.LoadBalancer, s.Regional, s.URLMap)
 		}
 		if !s.PokedAt.Equal(noon.Add(500 * time.Millisecond)) {
-			t.Errorf("it was poked at %s", s.PokedAt)
+			t.Errorf("the Ingress was poked at %s", s.PokedAt)
 		}
 	}
 }
@@ -60,11 +60,11 @@ func TestBackendsAreThoseThatNameAService(t *testing.T) {
 		t.Errorf("%d backends name a service, %d do not", named, unnamed)
 	}
 	if named, unnamed := count(true); named != 6 || unnamed != 1 {
-		t.Errorf("of all %d backends name a service, %d do not", named, unnamed)
+		t.Errorf("%d of all backends name a service, %d do not", named, unnamed)
 	}
 	none := Read(application("app"), parse(t, header+"metadata: {name: i, uid: '1'}\nspec: {}"))
 	if all := AllBackends(none); len(all) != 0 {
-		t.Errorf("an ingress without any has the backends %v", all)
+		t.Errorf("an Ingress without backends has %v", all)
 	}
 }
 

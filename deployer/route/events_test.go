@@ -101,7 +101,7 @@ func TestLastTimeOfAnEventIsTheLatestThatItNames(t *testing.T) {
 		}
 	}
 	if got := lastAt(&corev1.Event{}); !got.IsZero() {
-		t.Errorf("an event that does not say when came at %s", got)
+		t.Errorf("an event without a time came at %s", got)
 	}
 }
 
@@ -117,7 +117,7 @@ func TestLastWarningCounts(t *testing.T) {
 			read(&n, &events[i])
 		}
 		if n.Sync != "not found" || !n.SyncAt.Equal(noon.Add(5*time.Minute)) {
-			t.Errorf("the last word is %q at %s", n.Sync, n.SyncAt)
+			t.Errorf("the last event is %q at %s", n.Sync, n.SyncAt)
 		}
 	}
 }

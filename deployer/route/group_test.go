@@ -76,14 +76,14 @@ func TestGroupsOfAService(t *testing.T) {
 	other := parse(t, strings.NewReplacer("web-green-svc, port: {number: 80}", "web-green-svc, port: {number: 81}",
 		"app-green-svc, port: {name: http}", "app-green-svc, port: {number: 82}").Replace(shared))
 	if got := groupsOf(greenService(nil), Read(application("app"), other)); len(got) != 1 || got[0].Port != 80 {
-		t.Errorf("groups of ports that are not the service's: %v", got)
+		t.Errorf("NEGs of ports that the Service lacks: %v", got)
 	}
 	both := parse(t, strings.Replace(shared, "app-green-svc, port: {name: http}", "app-green-svc, port: {number: 81}", 1))
 	if got := groupsOf(greenService(nil), Read(application("app"), both)); len(got) != 2 || got[0].Port != 80 || got[1].Port != 81 {
-		t.Errorf("groups of two ports: %v", got)
+		t.Errorf("NEGs of two ports: %v", got)
 	}
 	if got := groupsOf(greenService(nil), Read(application("none"), parse(t, header+"metadata: {name: x, uid: '1'}\nspec: {}"))); got != nil {
-		t.Errorf("a service that is named nowhere has the groups %v", got)
+		t.Errorf("a Service that nothing refers to has the NEGs %v", got)
 	}
 }
 
@@ -187,7 +187,7 @@ func TestDetachPatch(t *testing.T) {
 		t.Errorf("the patch (-want +got):\n%s", diff)
 	}
 	if ops := DetachPatch(app, s, v1alpha1.Blue); ops != nil {
-		t.Errorf("the live colour is detached by %v", ops)
+		t.Errorf("the patch that detaches the live colour is %v", ops)
 	}
 	// Somebody has put their own paths under our host: they stay, and so does the host.
 	text := strings.Replace(shared, "{path: /turnout-port-http,",
@@ -195,7 +195,7 @@ func TestDetachPatch(t *testing.T) {
 	s = Read(app, parse(t, text))
 	want := `{"op":"remove","path":"/spec/rules/1/http/paths/2"}` + "\n" + `{"op":"remove","path":"/spec/rules/1/http/paths/0"}`
 	if diff := cmp.Diff(want, changes(t, s, DetachPatch(app, s, v1alpha1.Green))); diff != "" {
-		t.Errorf("the patch of a rule that others use (-want +got):\n%s", diff)
+		t.Errorf("the patch of a shared rule (-want +got):\n%s", diff)
 	}
 }
 
@@ -214,7 +214,7 @@ func TestMigratePatch(t *testing.T) {
 	}
 	app.Spec.Ingress.StandbyHost = "a.example.com"
 	if ops, err := MigratePatch(app, Read(app, parse(t, shared))); err == nil {
-		t.Errorf("a host that is taken: %v, %v", ops, err)
+		t.Errorf("a host of another application: %v, %v", ops, err)
 	}
 	for name, bg := range map[string]*v1alpha1.BlueGreen{"nothing is attached": application("none"), "it has the host": application("app")} {
 		if ops, err := MigratePatch(bg, Read(bg, parse(t, shared))); ops != nil || err != nil {

@@ -156,10 +156,10 @@ func TestStandbyKeepsItsValueAndNamesBothColours(t *testing.T) {
 	spec := standbySpec(bg, after, v1alpha1.Blue, passwordOf(standby))
 	standby.Object["spec"] = spec
 	if turned := ReadHTTPRoute(bg, route, standby); turned.Gateway.Standby.For != v1alpha1.Blue {
-		t.Errorf("turned, the standby is %+v", turned.Gateway.Standby)
+		t.Errorf("after the colours changed places the standby is %+v", turned.Gateway.Standby)
 	}
 	if !strings.Contains(jsonText(t, spec), passwordOf(standby)) {
-		t.Error("turned, it has another value")
+		t.Error("after the colours changed places the header has another value")
 	}
 }
 
@@ -192,7 +192,7 @@ func TestOnlyRoutesBehindTheHeaderAreStandbys(t *testing.T) {
 	own.SetOwnerReferences(open.GetOwnerReferences())
 	for name, u := range map[string]*unstructured.Unstructured{"with an open rule": open, "the application's own": own} {
 		if IsStandby(u) {
-			t.Errorf("the route %s passes for a standby", name)
+			t.Errorf("the route %s counts as a standby route", name)
 		}
 	}
 }

@@ -130,7 +130,7 @@ func TestSameNameInAnotherNamespaceOrOfAnotherKindIsSomebodyElse(t *testing.T) {
 	s := readRoute(t, onGateway("app"), strings.ReplaceAll(sharedRoute, `{group: "", kind: Service, name: app-blue-svc`,
 		`{group: net.gke.io, kind: ServiceImport, name: app-blue-svc`))
 	if s.Live() != "" {
-		t.Errorf("a ServiceImport is live as %q", s.Live())
+		t.Errorf("a ServiceImport counts as live: %q", s.Live())
 	}
 }
 
@@ -180,7 +180,7 @@ func TestSharesPatchChangesNothingButReferences(t *testing.T) {
 		t.Errorf("detaching: %s", changes(t, s, ops))
 	}
 	if ops := detachSharesPatch(s, v1alpha1.Blue); ops != nil {
-		t.Errorf("detaching what users reach: %v", ops)
+		t.Errorf("detaching the users' colour: %v", ops)
 	}
 }
 
@@ -210,7 +210,7 @@ func TestPatchesOfARouteTestGenerationAndFence(t *testing.T) {
 			}
 			text, _ := other.MarshalJSON()
 			if _, err := patch.Apply(text); err == nil {
-				t.Errorf("%s: the patch applies all the same", name)
+				t.Errorf("%s: the API server accepts the patch", name)
 			}
 		}
 	}
@@ -417,7 +417,7 @@ func FuzzReadHTTPRoute(f *testing.F) {
 		bg := onGateway("app")
 		s := ReadHTTPRoute(bg, u, u.DeepCopy())
 		if s.Live() != "" && s.Mixed() {
-			t.Error("one colour is live, and both are")
+			t.Error("one colour is live, and the routes count as mixed")
 		}
 		if len(s.Gateway.Rules) == 0 {
 			return
@@ -426,7 +426,7 @@ func FuzzReadHTTPRoute(f *testing.F) {
 		ops, err := SharesPatch(bg, s, Shares{Blue: 60, Green: 40})
 		standbySpec(bg, s, v1alpha1.Green, newPassword())
 		if after := jsonText(t, u.Object); after != before || err != nil {
-			t.Errorf("making patches changed what was read: %s (%v)", after, err)
+			t.Errorf("building patches changed the routes that were read: %s (%v)", after, err)
 		}
 		if len(ops) > 0 {
 			after := ReadHTTPRoute(bg, applied(t, u, ops), nil)

@@ -90,7 +90,7 @@ func TestReadOfMixedRoutesAndATakenHost(t *testing.T) {
 	}
 	if _, err := AttachPatch(application("app"), taken, v1alpha1.Green); err == nil ||
 		!strings.Contains(err.Error(), "spec.ingress.standbyHost") {
-		t.Errorf("attaching under a taken host is %v", err)
+		t.Errorf("attaching under another application's host gives %v", err)
 	}
 }
 
@@ -125,10 +125,10 @@ func TestSwitchPatchChangesNothingButNames(t *testing.T) {
 		t.Errorf("the patch (-want +got):\n%s", diff)
 	}
 	if ops, err := SwitchPatch(application("app"), s, v1alpha1.Blue); ops != nil || err != nil {
-		t.Errorf("a switch to what is live is %v, %v", ops, err)
+		t.Errorf("a switch to the live colour gives %v, %v", ops, err)
 	}
 	if _, err := SwitchPatch(application("none"), Read(application("none"), parse(t, shared)), v1alpha1.Green); err == nil {
-		t.Error("a switch of an application without routes is no error")
+		t.Error("a switch of an application without routes gives no error")
 	}
 }
 
@@ -165,7 +165,7 @@ func TestAttachPatch(t *testing.T) {
 	}
 	s := Read(application("app"), parse(t, shared))
 	if ops, err := AttachPatch(application("app"), s, v1alpha1.Green); ops != nil || err != nil {
-		t.Errorf("attaching what is attached is %v, %v", ops, err)
+		t.Errorf("attaching an attached colour gives %v, %v", ops, err)
 	}
 }
 
@@ -244,7 +244,7 @@ func TestAttachPatchReferencesEveryPortThatUsersAreRoutedTo(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := standby(t, tt.paths)
 			if s.Attached(v1alpha1.Green) {
-				t.Fatal("it is attached already")
+				t.Fatal("the colour counts as attached already")
 			}
 			ops, err := AttachPatch(app, s, v1alpha1.Green)
 			if err != nil {
@@ -291,7 +291,7 @@ func TestSwitchThereAndBackKeepsEveryPortReferenced(t *testing.T) {
 	for _, to := range []v1alpha1.Color{v1alpha1.Green, v1alpha1.Blue} {
 		step(func(s track.Routes) ([]Op, error) { return SwitchPatch(app, s, to) })
 		if s := Read(app, i); s.Live() != to || !s.Attached(to.Other()) {
-			t.Errorf("after the switch to %s live is %q, standby %v", to, s.Live(), s.Standby)
+			t.Errorf("after the switch to %s %q is live, the standby is %v", to, s.Live(), s.Standby)
 		}
 	}
 	s := Read(app, i)
@@ -383,7 +383,7 @@ func TestAttachPatchKeepsTheRecordedHost(t *testing.T) {
 	none := Read(application("app"), parse(t, header+"metadata: {name: i, uid: '7'}\nspec: {rules: [{host: x}]}"))
 	if ops, err := AttachPatch(application("app"), none, v1alpha1.Green); ops != nil || err == nil ||
 		!strings.Contains(err.Error(), "app-blue-svc") {
-		t.Errorf("attaching beside nothing is %v, %v", ops, err)
+		t.Errorf("attaching without routes gives %v, %v", ops, err)
 	}
 }
 
@@ -395,10 +395,10 @@ func TestSameIgnoresReferencesThatWereAdded(t *testing.T) {
 	)
 	one, both := standby(t, root), standby(t, root+", "+admin)
 	if !Same(Read(application("app"), parse(t, ports)), both) || !Same(one, both) {
-		t.Error("what was attached is taken for somebody's change")
+		t.Error("the attached rule counts as somebody's change")
 	}
 	if Same(both, one) || Same(one, standby(t, root+", "+theirs)) || Same(one, standby(t, strings.Replace(root, "green", "blue", 1))) {
-		t.Error("somebody's change is not seen")
+		t.Error("somebody's change goes unnoticed")
 	}
 }
 
@@ -455,11 +455,11 @@ func FuzzSwitchGoesThereAndBack(f *testing.F) {
 				}
 			}
 			if got := Read(bg, i); got.Live() != to || !got.Attached(to.Other()) {
-				t.Fatalf("after the switch to %s live is %q, standby %v", to, got.Live(), got.Standby)
+				t.Fatalf("after the switch to %s %q is live, the standby is %v", to, got.Live(), got.Standby)
 			}
 		}
 		if !Same(first, Read(bg, i)) {
-			t.Error("there and back is not where it began")
+			t.Error("two switches do not lead back to the first routes")
 		}
 	})
 }

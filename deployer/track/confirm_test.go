@@ -204,14 +204,14 @@ func TestSwitchIsConfirmedByWhatIsSeen(t *testing.T) {
 			}
 			c.finding = ends
 			if strings.HasSuffix(v.Message, " ") {
-				t.Errorf("the message %q says nothing in the end", v.Message)
+				t.Errorf("the final message %q is empty of facts", v.Message)
 			}
 			if v.Outcome != c.outcome || v.Sign != c.sign || !strings.Contains(v.Message, c.says) || !strings.Contains(v.Finding, c.finding) ||
 				c.finding == "" && v.Finding != "" {
 				t.Errorf("outcome %d, sign %q, message %q, finding %q", v.Outcome, v.Sign, v.Message, v.Finding)
 			}
 			if v.Outcome == ConfirmAgain && (!v.At.After(l.Now) || v.At.Sub(l.Now) > confirmPause || v.At.After(l.Deadline) || v.Message == "") {
-				t.Errorf("looks again at %s, message %q", v.At, v.Message)
+				t.Errorf("the next look is at %s, message %q", v.At, v.Message)
 			}
 			if again := l.Judge(); !reflect.DeepEqual(again, v) {
 				t.Errorf("judged again: %+v", again)

@@ -124,10 +124,10 @@ func TestGateIsAskedOnceOfWhatHasPassed(t *testing.T) {
 		o := Observed{Now: gateBegan.Add(tt.age), Freshness: time.Minute}
 		watch := GateWatchOf(v1alpha1.GateSpec{Consecutive: 3}, rel, o)
 		if watch.Consecutive != tt.want {
-			t.Errorf("%s: %d rounds in a row are asked for, want %d", name, watch.Consecutive, tt.want)
+			t.Errorf("%s: %d rounds in a row are requested, want %d", name, watch.Consecutive, tt.want)
 		}
 		if once := watch.OfReadiness(); once.Consecutive != 1 {
-			t.Errorf("%s: readiness alone is asked for %d times in a row", name, once.Consecutive)
+			t.Errorf("%s: rounds of readiness alone are requested %d times in a row", name, once.Consecutive)
 		}
 	}
 }

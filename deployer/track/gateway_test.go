@@ -155,7 +155,7 @@ func TestSwitchOnAGatewayIsConfirmedByEveryParent(t *testing.T) {
 				t.Errorf("outcome %d, sign %q, message %q", v.Outcome, v.Sign, v.Message)
 			}
 			if v.Outcome == ConfirmAgain && (v.Waits == nil || !v.At.After(l.Now)) {
-				t.Errorf("it waits for %+v, and looks again at %s", v.Waits, v.At)
+				t.Errorf("it waits for %+v, next look at %s", v.Waits, v.At)
 			}
 		})
 	}
@@ -199,19 +199,19 @@ func TestColourOnAGatewayIsWarmOnceTheStandbyRouteIsInEffectAndItsTimeIsOver(t *
 		})
 	}
 	if w := look(func(l *WarmLook) { l.Endpoints = nil }).Judge(); w.HealthySince != nil {
-		t.Errorf("what lacks endpoints has been well since %s", w.HealthySince)
+		t.Errorf("a colour that lacks endpoints counts as well since %s", w.HealthySince)
 	}
 }
 
 func TestSwitchOnAGatewayIsTakenUpOnceThereIsASign(t *testing.T) {
 	record := v1alpha1.SwitchRecord{LoadBalancer: v1alpha1.LoadBalancerGateway}
 	if SwitchTakenUp(&record, v1alpha1.LoadBalancerGateway) {
-		t.Error("without a sign it is taken up")
+		t.Error("without a sign the switch counts as taken up")
 	}
 	for _, sign := range []v1alpha1.Sign{v1alpha1.SignRouteStatus, v1alpha1.SignPerson, v1alpha1.SignWait} {
 		record.TookEffectAt, record.TookEffectBy = &metav1.Time{Time: noon}, sign
 		if !SwitchTakenUp(&record, v1alpha1.LoadBalancerGateway) {
-			t.Errorf("it is not taken up by %s", sign)
+			t.Errorf("the switch is not taken up by %s", sign)
 		}
 	}
 }

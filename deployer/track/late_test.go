@@ -94,7 +94,7 @@ func TestLateStepsAreExplained(t *testing.T) {
 				asked = late(r, o)
 			}
 			if asked != tt.asked {
-				t.Errorf("asked is for %+v, want %+v", asked, tt.asked)
+				t.Errorf("the wait is %+v, want %+v", asked, tt.asked)
 			}
 			b := Explain(asked, r, o, tt.found)
 			if len(tt.found.Evidence) > 0 &&
@@ -102,7 +102,7 @@ func TestLateStepsAreExplained(t *testing.T) {
 				t.Errorf("the pods' evidence is missing: %+v", b.Evidence)
 			}
 			if told := len(b.Evidence) > len(tt.found.Evidence); b.Class != tt.class || told != tt.lacks || (b.Hint != "") != tt.lacks {
-				t.Errorf("it is the %s's, with %v and the hint %q", b.Class, b.Evidence, b.Hint)
+				t.Errorf("the failure is put on the %s, with %v and the hint %q", b.Class, b.Evidence, b.Hint)
 			}
 		})
 	}

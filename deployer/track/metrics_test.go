@@ -110,7 +110,7 @@ func TestMetricsThatCannotBeHad(t *testing.T) {
 			t.Fatalf("at %s the window that ends %s is due %s", now, end, due)
 		}
 		if !v.At.Equal(now) && s.UnseenSince == nil {
-			t.Fatalf("at %s it looks at %s", now, v.At)
+			t.Fatalf("at %s the next look is at %s", now, v.At)
 		}
 		s = w.Missed(s, now, "connection refused")
 		next := w.Judge(s, now)

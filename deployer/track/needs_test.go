@@ -18,24 +18,24 @@ func TestNothingRecordedHoldsNothing(t *testing.T) {
 		"a gate that passed before": passedBefore,
 	} {
 		if holds(r, o) {
-			t.Errorf("%s holds of a release that has done nothing", name)
+			t.Errorf("%s holds for a release that has done nothing", name)
 		}
 	}
 	r, o = ready()
 	r.Status.Milestones.Staged = nil
 	if gateFresh(r, o) {
-		t.Error("a gate is fresh of nothing that was staged")
+		t.Error("a gate counts as fresh although nothing was staged")
 	}
 }
 
 func TestGatepassedBeforeAPersonWasWaitedFor(t *testing.T) {
 	r, o := ready()
 	if passedBefore(r, o) {
-		t.Error("nobody was waited for")
+		t.Error("no wait for a person is recorded")
 	}
 	r.Status.Milestones.Verified.AskAgain = true
 	if !passedBefore(r, o) {
-		t.Error("a fresh pass, asked again because a person was waited for, is none")
+		t.Error("a pass that was renewed because a person was awaited does not count")
 	}
 	o.Now = epoch.Add(o.Freshness)
 	if passedBefore(r, o) {
@@ -72,7 +72,7 @@ func TestTargetIsNotTouchedBeforeUsersHaveLeftIt(t *testing.T) {
 		}
 	}
 	if !(Wait{Until: epoch}).Rests() {
-		t.Error("a wait for a time does not rest")
+		t.Error("a wait for a time needs looks before that time")
 	}
 	for _, step := range []v1alpha1.Step{v1alpha1.StepAttach, v1alpha1.StepStage} {
 		if after := RowOf(step).After; after == nil || !after(o).Rests() {
@@ -84,7 +84,7 @@ func TestTargetIsNotTouchedBeforeUsersHaveLeftIt(t *testing.T) {
 // A time is cut to what the record keeps, or every look would write it anew.
 func TestTimesOfTheRecordAreWholeSeconds(t *testing.T) {
 	if Stamp(time.Time{}) != nil {
-		t.Error("what has not happened has a time")
+		t.Error("an event that has not happened has a time")
 	}
 	if got := Stamp(epoch.Add(1700 * time.Millisecond)); got == nil || !got.Time.Equal(epoch.Add(time.Second)) {
 		t.Errorf("the time is %v", got)
@@ -121,10 +121,10 @@ func TestLookAtATargetIsThatOfItsRelease(t *testing.T) {
 
 	want.ToldAt, want.Freshness = r.Status.Milestones.WarmedAt.Time, o.Freshness
 	if diff := cmp.Diff(want, lookAnew(r, o)); diff != "" {
-		t.Errorf("the look that minds its age is (-want +got):\n%s", diff)
+		t.Errorf("the look that checks its age is (-want +got):\n%s", diff)
 	}
 	r.Status.Milestones.WarmedAt, want.ToldAt, want.Freshness = nil, time.Time{}, 0
 	if diff := cmp.Diff(want, lookAnew(r, o)); diff != "" {
-		t.Errorf("the look of what was never warm is (-want +got):\n%s", diff)
+		t.Errorf("the look at a colour that was never warm is (-want +got):\n%s", diff)
 	}
 }

@@ -56,7 +56,7 @@ func TestColourIsAttachedByEveryPortThatUsersHave(t *testing.T) {
 			t.Errorf("%s: attached is %v", name, got)
 		}
 		if r.Attached(v1alpha1.Blue) {
-			t.Errorf("%s: the colour that users have is attached to itself", name)
+			t.Errorf("%s: the users' colour is attached to itself", name)
 		}
 	}
 }

@@ -32,7 +32,7 @@ func TestFourOfFivePodsAreEnough(t *testing.T) {
 			t.Errorf("%d of %d ready: %+v", tt.ready, tt.replicas, found)
 		}
 		if found != nil && (found.Reason != "NotReady" || !strings.Contains(found.Message, "pods of app-blue are ready")) {
-			t.Errorf("%d of %d ready is told as %+v", tt.ready, tt.replicas, found)
+			t.Errorf("%d of %d ready gives %+v", tt.ready, tt.replicas, found)
 		}
 	}
 }

@@ -40,7 +40,7 @@ func TestAutoscalerIsRaisedWhereItWouldShrinkTheTarget(t *testing.T) {
 		"somebody has set the minimum since": {overruled, 3, false},
 	} {
 		if got := tt.a.Below(tt.size); got != tt.want {
-			t.Errorf("%s: it is to be raised for %d: %v, want %v", name, tt.size, got, tt.want)
+			t.Errorf("%s: it must be raised for %d: %v, want %v", name, tt.size, got, tt.want)
 		}
 	}
 }

@@ -103,7 +103,7 @@ func playSoak(t *testing.T, looks string) (s v1alpha1.SoakStatus, v SoakVerdict)
 			l.Restarts = 0
 		}
 		if i > 0 && v.Outcome > SoakAgain {
-			t.Fatalf("look %d of %s: there was a verdict before: %+v", i, looks, v)
+			t.Fatalf("look %d of %s: an early verdict: %+v", i, looks, v)
 		}
 		prev := s.DeepCopy()
 		s, v = soakOf.Step(*prev, l)
@@ -111,7 +111,7 @@ func playSoak(t *testing.T, looks string) (s v1alpha1.SoakStatus, v SoakVerdict)
 			judgeWait(t, fmt.Sprintf("look %d of %s", i, looks), s, v, l)
 		}
 		if l.Unseen == nil && (s.UnseenSince != nil || l.Problem == nil && s.FailingSince != nil) {
-			t.Errorf("look %d of %s: after what was seen the books say %+v", i, looks, s)
+			t.Errorf("look %d of %s: the soak's record is %+v", i, looks, s)
 		}
 	}
 	return s, v
@@ -122,7 +122,7 @@ func playSoak(t *testing.T, looks string) (s v1alpha1.SoakStatus, v SoakVerdict)
 func judgeWait(t *testing.T, name string, s v1alpha1.SoakStatus, v SoakVerdict, l SoakLook) {
 	t.Helper()
 	if !v.At.After(l.At) {
-		t.Errorf("%s: the next one is due at %v, this was at %v", name, v.At, l.At)
+		t.Errorf("%s: the next look is due at %v, this one was at %v", name, v.At, l.At)
 	}
 	want := WaitsUntil(v1alpha1.WaitsForSoak, "", soakOf.end(s))
 	switch {
@@ -135,7 +135,7 @@ func judgeWait(t *testing.T, name string, s v1alpha1.SoakStatus, v SoakVerdict, 
 		t.Errorf("%s: it waits for (-want +got):\n%s", name, diff)
 	}
 	if strings.Contains(v.Message, "extended") != (s.Extended > 0) {
-		t.Errorf("%s: extended %d times, it says %q", name, s.Extended, v.Message)
+		t.Errorf("%s: extended %d times, the message is %q", name, s.Extended, v.Message)
 	}
 }
 
@@ -152,7 +152,7 @@ func TestNextLookOfASoakIsAtItsEnd(t *testing.T) {
 			t.Errorf("after a look at %d s the next is due at %s, want at %d s", now, v.At, want)
 		}
 		if want = min(want, 120); !soakOf.NextAt(books(now)).Equal(at(want)) {
-			t.Errorf("by the books after %d s it is due at %s, want at %d s", now, soakOf.NextAt(books(now)), want)
+			t.Errorf("by its record after %d s the soak is due at %s, want at %d s", now, soakOf.NextAt(books(now)), want)
 		}
 	}
 	if !soakOf.NextAt(v1alpha1.SoakStatus{}).IsZero() {

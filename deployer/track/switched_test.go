@@ -72,7 +72,7 @@ func TestRoutesAreThoseOfWhoMovedUsersLast(t *testing.T) {
 	}
 	last = lastSwitch(v1alpha1.SignURLMap, overruled)
 	if !RoutedSince(last).Equal(epoch.Add(2*time.Minute)) || RoutedTo(last) != v1alpha1.Blue {
-		t.Errorf("overruled: routed to %s since %s", RoutedTo(last), RoutedSince(last))
+		t.Errorf("overruled: users have been on %s since %s", RoutedTo(last), RoutedSince(last))
 	}
 }
 

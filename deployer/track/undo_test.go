@@ -51,7 +51,7 @@ func TestPatchMayBeOutWhileItIsIntendedAndNotSeen(t *testing.T) {
 			c(r, &o)
 		}
 		if got := PatchMayBeOut(r, o); got != tt.want {
-			t.Errorf("%s: a patch may be out: %v, want %v", name, got, tt.want)
+			t.Errorf("%s: a patch may be in flight: %v, want %v", name, got, tt.want)
 		}
 	}
 }

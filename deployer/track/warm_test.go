@@ -251,7 +251,7 @@ func TestUntoldPodsNeedTheBackendHealthyForAWhile(t *testing.T) {
 	pokes, _ = run(t, event{0, "Unknown"}, event{500 * time.Second, "HEALTHY"})
 	for i := 4; i < len(pokes); i++ {
 		if pokes[i]-pokes[i-1] < time.Minute {
-			t.Errorf("pokes do not become rarer: %v", pokes)
+			t.Errorf("the pokes do not get rarer: %v", pokes)
 		}
 	}
 	if len(pokes) > 14 {
@@ -272,7 +272,7 @@ func TestPodThatBecameReadyLaterBeginsTheWaitAnew(t *testing.T) {
 	}
 	l.Pods[1].ReadySince = noon.Add(-10 * time.Second)
 	if w := l.Judge(); w.Warm || !w.HealthySince.Time.Equal(noon) {
-		t.Errorf("a pod came since: warm %v, since %v", w.Warm, w.HealthySince)
+		t.Errorf("a new pod appeared: warm %v, since %v", w.Warm, w.HealthySince)
 	}
 }
 
@@ -405,7 +405,7 @@ func TestControllerThatFailedIsUrgedLessAndLess(t *testing.T) {
 			}
 		}
 		if !slices.Equal(got, want) {
-			t.Errorf("with %d events spent it is urged after %v s, want %v", normals, got, want)
+			t.Errorf("with %d events spent the controller is poked after %v s, want %v", normals, got, want)
 		}
 	}
 }
@@ -431,7 +431,7 @@ func TestPokesAreAsRareAsTheLoadBalancerIsSlow(t *testing.T) {
 			t.Errorf("%+v: rare pokes are %s apart", tt, got)
 		}
 		if got := n.UrgeAt(noon, noon.Add(tt.poked), tt.settle).Sub(noon); got != tt.urge {
-			t.Errorf("%+v: it is urged after %s", tt, got)
+			t.Errorf("%+v: the controller is poked after %s", tt, got)
 		}
 	}
 }
@@ -496,10 +496,10 @@ func TestRollbackToAHeldColourNeedsReadyPodsOnly(t *testing.T) {
 				t.Errorf("waived %q, want %q alone", got, tt.waived)
 			}
 			if w.Warm && len(w.Unseen) > 0 {
-				t.Errorf("of pods that had users it says %q", texts(w.Unseen))
+				t.Errorf("for pods that had users the text is %q", texts(w.Unseen))
 			}
 			if w.Warm && (!w.PokeAt.IsZero() || !w.Again.IsZero()) {
-				t.Errorf("a poke at %v, another look at %v", w.PokeAt, w.Again)
+				t.Errorf("poke at %v, next look at %v", w.PokeAt, w.Again)
 			}
 		})
 	}
@@ -520,6 +520,6 @@ func TestJudgeElsewhereGoesByEndpoints(t *testing.T) {
 	}
 	l.Endpoints = []string{"g2"}
 	if w := l.Judge(); w.Warm || w.Good != 1 || !w.PokeAt.IsZero() {
-		t.Errorf("one of two endpoints: %+v", w)
+		t.Errorf("of two endpoints one is healthy: %+v", w)
 	}
 }

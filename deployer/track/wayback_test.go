@@ -118,7 +118,7 @@ func TestWayBackOnGooglesLoadBalancer(t *testing.T) {
 func TestNothingKnownIsNoVersion(t *testing.T) {
 	to := v1alpha1.Version{Image: "app@sha256:1"}
 	if Runs(Side{RunningImage: to.Image}, to) {
-		t.Error("a colour runs a version whose template nobody knows")
+		t.Error("a colour's way back is known, though its template is not")
 	}
 }
 

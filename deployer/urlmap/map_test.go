@@ -117,7 +117,7 @@ func TestURLMapThatDoesMoreIsNotUnderstood(t *testing.T) {
 			t.Parallel()
 			if m, err := parse(t, strings.NewReplacer(change...).Replace(fromController)); err == nil ||
 				!strings.Contains(err.Error(), "not understood") {
-				t.Errorf("it is understood as %+v, %v", m, err)
+				t.Errorf("the map is read as %+v, %v", m, err)
 			}
 		})
 	}
@@ -134,7 +134,7 @@ func FuzzURLMap(f *testing.F) {
 		}
 		m, err := fromAPI(&from)
 		if a := m.Says(Question{To: []string{"a"}, From: []string{"b"}}); err != nil && (a.There || a.Old != "") {
-			t.Errorf("what is not understood says %+v", a)
+			t.Errorf("an unknown map gives %+v", a)
 		}
 	})
 }

@@ -27,12 +27,12 @@ func TestColoursThatDifferByDesignHaveNoDrift(t *testing.T) {
 	w := newWorld(t)
 	w.createMissing()
 	if got := w.drift(); got != "" {
-		t.Errorf("a colour just made from the live one differs:\n%s", got)
+		t.Errorf("the copy of the live colour differs from it:\n%s", got)
 	}
 	w.stage(request("shop-abc-1"))
 	w.edit(w.deployment("shop-blue"), `{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":"now"}}}}}`)
 	if got := w.drift(); got != "" {
-		t.Errorf("image, release and a restart are shown as a difference:\n%s", got)
+		t.Errorf("image, release and a restart are reported as a difference:\n%s", got)
 	}
 }
 
@@ -137,12 +137,12 @@ func TestEveryPlaceThatAProgramReadsIsHidden(t *testing.T) {
 		}
 	}
 	if n := strings.Count(fmt.Sprint(b), hiddenOther); n != 2*9 {
-		t.Errorf("%d of %d places are shown to differ: %v", n, 2*9, b)
+		t.Errorf("%d of %d places are reported as different: %v", n, 2*9, b)
 	}
 	c, d := template(t, text), template(t, text)
 	hide(c, d)
 	if diff := cmp.Diff(c, d); diff != "" {
-		t.Errorf("what is the same is shown to differ:\n%s", diff)
+		t.Errorf("equal templates are reported as different:\n%s", diff)
 	}
 }
 

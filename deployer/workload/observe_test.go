@@ -29,7 +29,7 @@ func TestRolledOutMeansEveryPodOfTheNewVersionAndNoneOfAnOlder(t *testing.T) {
 	w := newWorld(t)
 	w.createMissing()
 	if s := w.awaitState(v1alpha1.Green, "the empty ReplicaSet", func(s track.Side) bool { return s.Progress == "scaled to 0" }); s.RolledOut {
-		t.Error("a colour of size 0 passes for rolled out")
+		t.Error("a colour of size 0 counts as rolled out")
 	}
 	w.stage(request("shop-abc-1"))
 	s := w.awaitState(v1alpha1.Green, "three pods", func(s track.Side) bool { return len(s.Pods) == 3 })
@@ -65,7 +65,7 @@ func TestRolledOutMeansEveryPodOfTheNewVersionAndNoneOfAnOlder(t *testing.T) {
 	w.stage(request("shop-abc-2"))
 	now := w.observe(v1alpha1.Green)
 	if now.RolledOut {
-		t.Error("the old version's pods pass for the new one's")
+		t.Error("the old version's pods count as the new one's")
 	}
 	now = w.awaitState(v1alpha1.Green, "a pod of the next version",
 		func(now track.Side) bool { return len(now.Pods) == 1 && strings.Contains(now.Progress, "older") })
@@ -92,7 +92,7 @@ func TestPodsThatCannotBeCreatedForQuotaAreNoticed(t *testing.T) {
 	s := w.awaitState(v1alpha1.Green, "the controller's complaint",
 		func(s track.Side) bool { return !s.LookAgainAt.IsZero() || s.Failure != nil })
 	if s.Failure != nil {
-		t.Errorf("failed at once with %+v; want some patience", s.Failure)
+		t.Errorf("failed at once with %+v; want a grace time", s.Failure)
 	}
 }
 
@@ -129,22 +129,22 @@ func TestAPodOfAnOlderVersionKeepsARolloutOpen(t *testing.T) {
 	}
 	o.current.Status = appsv1.ReplicaSetStatus{Replicas: 1}
 	if rolledOut(o) {
-		t.Error("the one pod is not ready, and it passes for rolled out")
+		t.Error("the only pod is not ready, but the Deployment counts as rolled out")
 	}
 	o.pods[0].Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
 	if !rolledOut(o) {
-		t.Error("one of one pod is ready, and it does not pass for rolled out")
+		t.Error("the only pod is ready, but the Deployment does not count as rolled out")
 	}
 	o.deployment.Spec.MinReadySeconds = 5
 	if rolledOut(o) {
-		t.Error("the one pod is ready, but not for minReadySeconds yet, and it passes for rolled out")
+		t.Error("the only pod is not ready for minReadySeconds, but the Deployment counts as rolled out")
 	}
 	o.current.Status.AvailableReplicas = 1
 	if !rolledOut(o) {
-		t.Error("one of one pod is available, and it does not pass for rolled out")
+		t.Error("the only pod is available, but the Deployment does not count as rolled out")
 	}
 	o.older = []appsv1.ReplicaSet{{Status: appsv1.ReplicaSetStatus{Replicas: 1}}}
 	if rolledOut(o) {
-		t.Error("a pod of an older version is left, and it passes for rolled out")
+		t.Error("a pod of an older version is left, but the Deployment counts as rolled out")
 	}
 }

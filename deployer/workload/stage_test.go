@@ -82,7 +82,7 @@ func checkScheduling(t *testing.T, pod corev1.PodSpec) {
 		t.Errorf("the spread selects %v, want green, and blue with green", spread)
 	}
 	if got := pod.Containers[0].Env[0].Value; got != "blue" {
-		t.Errorf("an environment variable became %q; it must stay as the live pods have it", got)
+		t.Errorf("an environment variable became %q; want the live pods' value", got)
 	}
 }
 
@@ -123,10 +123,10 @@ func TestStageTakesTheLiveTemplateAndSizeInOnePatch(t *testing.T) {
 		t.Errorf("image or the live template's setting is missing: %+v", template.Spec)
 	}
 	if w.stage(request("shop-abc-1")) {
-		t.Error("staging the same again changed something")
+		t.Error("staging the same image again changed something")
 	}
 	if !w.stage(request("shop-abc-2")) {
-		t.Error("another attempt of the same image did not get pods of its own")
+		t.Error("another attempt of the same image got no pods of its own")
 	}
 }
 
@@ -144,11 +144,11 @@ func TestStageNeverShrinksWhatAnAutoscalerGrew(t *testing.T) {
 	w.stage(request("shop-abc-1"))
 	w.scale(v1alpha1.Green, 5)
 	if w.stage(request("shop-abc-1")) || *w.deployment("shop-green").Spec.Replicas != 5 {
-		t.Error("the size was taken back to the request's")
+		t.Error("the size went back to the requested one")
 	}
 	w.scale(v1alpha1.Green, 1)
 	if !w.stage(request("shop-abc-1")) || *w.deployment("shop-green").Spec.Replicas != 3 {
-		t.Error("a size below the request's was left")
+		t.Error("a size below the requested one was kept")
 	}
 }
 
@@ -209,7 +209,7 @@ func TestAWriteRefusedByTheAPIServerIsNotAConflict(t *testing.T) {
 		return !apierrors.IsConflict(err) // the controller annotates a new Deployment meanwhile
 	})
 	if err == nil || !strings.Contains(err.Error(), "spec.replicas") {
-		t.Errorf("got error %v, want the API server's word about spec.replicas", err)
+		t.Errorf("got error %v, want the API server's message about spec.replicas", err)
 	}
 }
 
@@ -226,7 +226,7 @@ func TestStageRefusesPodsThatUsersWouldReach(t *testing.T) {
 	}
 	_, err := w.Stage(t.Context(), w.bg, request("shop-abc-1"))
 	if err == nil || !strings.Contains(err.Error(), "its spec.selector needs version: blue") {
-		t.Errorf("got error %v, want one that says how to mend the Service", err)
+		t.Errorf("got error %v, want one that says how to repair the Service", err)
 	}
 }
 
@@ -262,7 +262,7 @@ func TestStageRefusesAnOwnTemplateThatItsServiceDoesNotSelect(t *testing.T) {
 	_, err := w.Stage(t.Context(), w.bg, request("shop-abc-1"))
 	if err == nil || !strings.Contains(err.Error(), "it selects app=shop,lane=two,version=green") ||
 		!strings.Contains(err.Error(), "set spec.template to Live") {
-		t.Errorf("got error %v, want one that says what the Service selects, and the way out", err)
+		t.Errorf("got error %v, want one with the Service's selector and a way out", err)
 	}
 }
 
@@ -275,7 +275,7 @@ func TestShrinkNeverMakesAColourLarger(t *testing.T) {
 		t.Errorf("blue of size 2 has %d replicas", n)
 	}
 	if err := w.shrink(v1alpha1.Green, 0); err != nil {
-		t.Errorf("a missing colour is an error: %v", err)
+		t.Errorf("a missing colour gives an error: %v", err)
 	}
 }
 
@@ -308,7 +308,7 @@ func TestStampInvalidatesAnEarlierShrink(t *testing.T) {
 	}
 	now, err := w.ReadSize(t.Context(), w.bg, v1alpha1.Blue)
 	if err != nil || now.SwitchedBy != "shop-abc-1" {
-		t.Errorf("it says that users are brought there by %q, %v", now.SwitchedBy, err)
+		t.Errorf("the stamp for users is %q, %v", now.SwitchedBy, err)
 	}
 }
 

@@ -95,7 +95,7 @@ func (w world) await(what string, done func() bool) {
 	err := wait.PollUntilContextTimeout(w.t.Context(), 20*time.Millisecond, 20*time.Second, true,
 		func(context.Context) (bool, error) { return done(), nil })
 	if err != nil {
-		w.t.Fatalf("waited in vain for %s", what)
+		w.t.Fatalf("%s never happened", what)
 	}
 }
 

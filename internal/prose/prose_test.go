@@ -252,7 +252,7 @@ func TestTheLastLinesAreTheEnd(t *testing.T) {
 			t.Errorf("of %d bytes: %d bytes, %d line ends", len(text), len(got), strings.Count(got, "\n"))
 		}
 		if end := strings.TrimRight(text, "\n"); !strings.HasSuffix(got, end[max(0, len(end)-2):]) {
-			t.Errorf("%q of %q is not its end", got, text)
+			t.Errorf("%q is not the end of %q", got, text)
 		}
 	}
 	if got := LastLines("one\ntwo\nthree\nfour\n\n", 2, 4096); got != "three\nfour" {
@@ -288,11 +288,11 @@ func TestALongTextTakesNoLongTime(t *testing.T) {
 		"Block": Block("begin "+long+"-----END PRIVATE KEY-----", 1024),
 	} {
 		if !strings.HasPrefix(got, "begin word") {
-			t.Errorf("%s of a long text is looked at to its end: %.40q", how, got)
+			t.Errorf("%s reads a long text to its end: %.40q", how, got)
 		}
 	}
 	if got := Tail("-----BEGIN PRIVATE KEY-----\n"+long+"end", 1024); !strings.HasSuffix(got, "word\nend") {
-		t.Errorf("Tail of a long text is looked at from its beginning: %.40q", got)
+		t.Errorf("Tail reads a long text from its beginning: %.40q", got)
 	}
 }
 

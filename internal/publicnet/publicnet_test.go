@@ -57,7 +57,7 @@ func TestAddressesThatAreAsked(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := publicnet.Allowed(a, allow); got != tt.want {
-				t.Errorf("with %q, %s is asked: %t, want %t", tt.allow, text, got, tt.want)
+				t.Errorf("with %q, %s is allowed: %t, want %t", tt.allow, text, got, tt.want)
 			}
 		}
 	}
@@ -71,11 +71,11 @@ func TestOwnAddressIsAskedUnlessItIsThisMachines(t *testing.T) {
 	} {
 		a := netip.MustParseAddr(text)
 		if got := publicnet.Allowed(a, nil, a); got != want {
-			t.Errorf("%s is asked as one's own: %t, want %t", text, got, want)
+			t.Errorf("%s is allowed as an own address: %t, want %t", text, got, want)
 		}
 	}
 	if publicnet.Allowed(netip.MustParseAddr("10.1.2.4"), nil, netip.MustParseAddr("10.1.2.3")) {
-		t.Error("another address than one's own is asked")
+		t.Error("an address that is not an own one is allowed")
 	}
 }
 
@@ -125,7 +125,7 @@ func TestConnectionIsRefusedByWhatItIsMadeTo(t *testing.T) {
 		}
 	}
 	if asked > 0 {
-		t.Errorf("the server was asked %d times", asked)
+		t.Errorf("the server got %d requests", asked)
 	}
 	for _, host := range []string{"127.0.0.1", "localhost", "shop.localhost", "::ffff:127.0.0.1"} {
 		if err := get(host, ranges(t, "127.0.0.0/8")); err != nil {

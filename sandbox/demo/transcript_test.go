@@ -72,7 +72,7 @@ func TestThePageShowsWhatTheDemoPrints(t *testing.T) {
 			i++
 		}
 		if i == len(rest) {
-			t.Fatalf("%s shows what the demo does not print there: %s\nmake the transcript anew with go test ./demo -update; the demo "+
+			t.Fatalf("%s shows a line that the demo does not print there: %s\nrenew the transcript with go test ./demo -update; the demo "+
 				"printed\n%s", whole, line, printed)
 		}
 		rest = rest[i+1:]

@@ -102,7 +102,8 @@ func TestInternalIngressIsRegional(t *testing.T) {
 	made := r.made()
 	for _, collection := range []string{"backendServices", "healthChecks", "urlMaps", "targetHttpProxies", "forwardingRules"} {
 		if made[region+"/"+collection] == 0 || made["global/"+collection] > 0 {
-			t.Errorf("of %s there are %d in the region and %d elsewhere", collection, made[region+"/"+collection], made["global/"+collection])
+			t.Errorf("%s: %d in the region, %d global; want none global", collection, made[region+"/"+collection],
+				made["global/"+collection])
 		}
 	}
 	switched := time.Now()

@@ -85,7 +85,7 @@ func TestObservedNaivePatchToAColourThatWasNeverReferredTo(t *testing.T) {
 		[]string{"neg deleted", blue},
 	)
 	if cold := times[3].Sub(times[1]); cold < 2*time.Second {
-		t.Errorf("green was cold for %v, it takes 3 s from being linked to being healthy", cold)
+		t.Errorf("green was cold for %v; an endpoint takes 3 s to become healthy", cold)
 	}
 	if failed == 0 {
 		t.Errorf("no request failed: %v", answers)
@@ -107,7 +107,7 @@ func TestObservedSwapOfTwoColoursThatAreBothReferredTo(t *testing.T) {
 		r.inOrder(patched, []string{"url map set", blue + "=3/3", green + "=3/3"})
 		for _, word := range []string{"backend service", "neg", "health check", "endpoints"} {
 			if found, err := r.diary.find(patched, word+" ", r.namespace); err == nil {
-				t.Errorf("the switch did more than to set the URL map: %s", found.text)
+				t.Errorf("the switch changed more than the URL map: %s", found.text)
 			}
 		}
 		if _, body := r.getHost(r.standbyHost()); body != standby {
@@ -152,7 +152,7 @@ func TestObservedBackendsAnnotationIsAsOldAsTheLastSync(t *testing.T) {
 	r.await("both healthy", func() bool { return r.count("blue") == "1/1" && r.count("green") == "1/1" })
 	for _, color := range []string{"blue", "green"} {
 		if r.said(color) == healthy && !r.askedSince(color, "state=HEALTHY") {
-			t.Errorf("without a sync since %s is healthy the annotation says so", color)
+			t.Errorf("without a sync since %s is healthy, the annotation already shows it", color)
 		}
 	}
 	r.poke("1")
@@ -166,7 +166,7 @@ func TestObservedBackendsAnnotationIsAsOldAsTheLastSync(t *testing.T) {
 	r.poke("2")
 	r.await("Unknown after a poke", func() bool { return r.said("green") == "Unknown" })
 	if found := strings.Join(r.events("shop", corev1.EventTypeNormal, eventSync), "\n"); strings.Contains(found, "updated") {
-		t.Errorf("syncs that left the URL map alone said otherwise:\n%s", found)
+		t.Errorf("syncs that left the URL map alone logged something else:\n%s", found)
 	}
 }
 
@@ -201,7 +201,7 @@ func TestObservedReferenceToAMissingServiceFreezesBlue(t *testing.T) {
 		return len(r.events(blue, corev1.EventTypeWarning, "NegCRError")) > 0
 	})
 	if found, err := r.diary.find(patched, "url map set", r.namespace); err == nil {
-		t.Errorf("the URL map was touched: %s", found.text)
+		t.Errorf("the URL map was changed: %s", found.text)
 	}
 	if status, body := r.get(); status != 200 || body != "blue" {
 		t.Errorf("after the garbage collection the answer is %d %s", status, body)
@@ -243,7 +243,7 @@ func TestObservedReadinessGate(t *testing.T) {
 	attach := fmt.Sprintf(`Attach 1 network endpoint(s) (NEG "%s" in zone "us-central1-b")`, r.backend("blue"))
 	r.await(attach, func() bool { return slices.Contains(r.events("blue", corev1.EventTypeNormal, "Attach"), attach) })
 	if r.count("blue") != "1/1" {
-		t.Errorf("the pod is ready with the load balancer at %s", r.count("blue"))
+		t.Errorf("the pod is ready while the load balancer reports %s", r.count("blue"))
 	}
 }
 
@@ -269,7 +269,7 @@ func TestHealthCheckIsMadeOfTheProbeAndOfTheBackendConfigAlways(t *testing.T) {
 	r.ingress(r.users("blue"))
 	r.await("the first sync", func() bool { return r.annotation(backendsAnnotation) != "" })
 	if h := r.healthCheck("blue"); h.path != "/healthz" || h.interval != time.Second {
-		t.Errorf("made with a pod there, the health check is %+v", h)
+		t.Errorf("the health check of a Service with pods is %+v", h)
 	}
 	r.backendConfig(map[string]any{
 		"healthCheck": map[string]any{"requestPath": "/live", "checkIntervalSec": int64(5), "unhealthyThreshold": int64(3), "port": int64(9000)},
@@ -330,7 +330,7 @@ func TestOneBadBackendIsFatalForTheWholeIngress(t *testing.T) {
 	r.patchIngress("[" + route(0, "green") + "," + route(1, "missing") + "]")
 	r.await("a warning", func() bool { return len(r.events("shop", corev1.EventTypeWarning, eventTranslate)) > 0 })
 	if found, err := r.diary.find(patched, "url map set", r.namespace); err == nil {
-		t.Errorf("the URL map was touched: %s", found.text)
+		t.Errorf("the URL map was changed: %s", found.text)
 	}
 }
 
@@ -342,7 +342,7 @@ func TestUpdatesThatFailAreTriedAgainAndAtOnceAfterAnEdit(t *testing.T) {
 	warned := func() int { return len(r.events("shop", corev1.EventTypeWarning, eventSync)) }
 	r.await("a warning", func() bool { return warned() > 0 })
 	if !r.everyFrontEndSendsTo("blue") {
-		t.Error("users left blue although the URL map could not be set")
+		t.Error("users left blue although the URL map was not set")
 	}
 	refusing.Delete(name)
 	edited := time.Now()
@@ -369,6 +369,6 @@ func TestIngressHasAnAddressAndTakesEverythingAlongWhenItIsDeleted(t *testing.T)
 	})
 	r.await("no svcneg object", func() bool { return !r.hasSvcNeg(blue) })
 	if status, _ := r.get(); status == http.StatusOK {
-		t.Error("the Ingress is gone, and is served")
+		t.Error("the Ingress is deleted, but still served")
 	}
 }

@@ -194,7 +194,7 @@ func TestFrontEndsAdoptAURLMapOneAfterTheOther(t *testing.T) {
 				t.Errorf("%v later the answers are %v, want %v", c.after, got, c.want)
 			}
 			if all := !slices.Contains(c.want, 200); b.config.Adoption.ByAll(b.config.Adoption.Published()) != all {
-				t.Errorf("%v later it is said to be used by all: %v, want %v", c.after, !all, all)
+				t.Errorf("%v later all front ends use it: %v, want %v", c.after, !all, all)
 			}
 		}
 	})
@@ -212,10 +212,10 @@ func TestWhatIsHeldUpWaitsUntilItIsReleased(t *testing.T) {
 		b.reroute(defaultName)
 		b.pass(time.Hour)
 		if got := b.count(); got != "1/2" || <-asked != podTwo.ip {
-			t.Errorf("an endpoint is held up, and of all %s are healthy", got)
+			t.Errorf("an endpoint is held back, but all %s are healthy", got)
 		}
 		if first, last := b.ask(0).Code, b.ask(2).Code; first != 404 || last != 200 {
-			t.Errorf("the last front end is held up: the first one answers %d, the last %d", first, last)
+			t.Errorf("the last front end is held back: the first one answers %d, the last %d", first, last)
 		}
 		close(released)
 		b.pass(time.Minute)
@@ -297,7 +297,7 @@ func TestRedirectIsOfItsOwnIngressOnly(t *testing.T) {
 		b.do(b.insert("global/forwardingRules/safe", map[string]any{"target": "global/targetHttpProxies/safe"}))
 		b.serve(nil, podOne)
 		if w := b.ask(0); w.Code != http.StatusOK {
-			t.Errorf("beside a redirect whose hosts nobody knows yet: %d", w.Code)
+			t.Errorf("beside a redirect whose hosts are unknown: %d", w.Code)
 		}
 		b.do(b.insert("global/urlMaps/k8s2-um-safe", map[string]any{
 			"defaultService": defaultName, "hostRules": []any{map[string]any{"hosts": []any{"safe.example.com"}, "pathMatcher": "all"}},

@@ -54,7 +54,7 @@ func TestMultiSubnetFlagSendsUsersAheadOfTheNEGUnlessItIsThere(t *testing.T) {
 	r.patchIngress("[" + route(0, "green") + "]")
 	r.await("users sent to green", func() bool { status, _ := r.get(); return status == http.StatusServiceUnavailable })
 	if r.attached("green") != -1 {
-		t.Error("green has a NEG although none was made")
+		t.Error("green has a NEG, want none")
 	}
 	r.inOrder(patched, []string{"backend service created", r.backend("green"), "negs=0"}, []string{"url map set", r.backend("green") + "=0/0"})
 	open()

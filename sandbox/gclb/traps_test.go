@@ -123,7 +123,7 @@ func TestTrapPodMadeBeforeItsServiceWasReferredToIsReadyAtOnce(t *testing.T) {
 	r.ingress(r.users("green"))
 	r.await("a NEG with the pod, not healthy yet", func() bool { return r.count("green") == "0/1" })
 	if status, _ := r.get(); status == http.StatusOK {
-		t.Error("the load balancer sends to a pod that it has not asked")
+		t.Error("the load balancer sends requests to a pod that it has not checked")
 	}
 	r.await("health", func() bool { return r.count("green") == "1/1" })
 	if again := r.gate("green", reasonReady); again != c {
@@ -186,7 +186,7 @@ func TestTrapPokesUseUpTheEventsOfASwitch(t *testing.T) {
 	r.patchIngress("[" + route(0, "green") + "," + route(1, "blue") + "]")
 	r.await("the switch", func() bool { return r.everyFrontEndSendsTo("green") })
 	if found := strings.Join(r.events("shop", corev1.EventTypeNormal, eventSync), "\n"); strings.Contains(found, "updated") {
-		t.Errorf("the switch was recorded although the budget was used up:\n%s", found)
+		t.Errorf("the switch was recorded although the event budget was used up:\n%s", found)
 	}
 	// This version of client-go counts all types together; later ones count each type.
 	if got := r.countEvents(); got != 25 {
@@ -215,7 +215,7 @@ func TestWithoutNEGsAServiceCannotBeABackend(t *testing.T) {
 		return strings.Contains(strings.Join(r.events("shop", corev1.EventTypeWarning, eventTranslate), ""), `is type "ClusterIP"`)
 	})
 	if status, _ := r.get(); status == http.StatusOK {
-		t.Error("it is served all the same")
+		t.Error("the Ingress is served all the same")
 	}
 }
 

@@ -57,7 +57,7 @@ func TestRequestsAreRoutedByHostThenByTheLongestPath(t *testing.T) {
 		}
 	}
 	if none := (&urlMap{fallback: "fallback"}).route("a", "/"); none != "fallback" {
-		t.Errorf("without rules it goes to %s", none)
+		t.Errorf("without rules the request goes to %s", none)
 	}
 }
 

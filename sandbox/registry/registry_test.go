@@ -75,7 +75,7 @@ func TestStagesPassFilesOn(t *testing.T) {
 		t.Errorf("/zero/made.py is %q", got)
 	}
 	if _, err := os.Stat(filepath.Join(i.Root, "out")); !os.IsNotExist(err) {
-		t.Errorf("the last stage has files of the first that nobody copied: %v", err)
+		t.Errorf("the last stage has files of the first that no COPY names: %v", err)
 	}
 	if !slices.Equal(i.Config.Cmd, []string{"python", "made.py"}) || i.Config.WorkingDir != "/app" {
 		t.Errorf("got %+v", i.Config)
@@ -125,7 +125,7 @@ func TestShellAndExecForms(t *testing.T) {
 	}
 	i = image(t, map[string]string{"Dockerfile": "FROM python:3.12\nCMD [\"of the base\"]\nENTRYPOINT exec python app.py\n"}, BuildRequest{})
 	if !slices.Equal(i.Config.Entrypoint, []string{"/bin/sh", "-c", "exec python app.py"}) || i.Config.Cmd != nil {
-		t.Errorf("an ENTRYPOINT ends the CMD before it: got %q and %q", i.Config.Entrypoint, i.Config.Cmd)
+		t.Errorf("an ENTRYPOINT does not reset the earlier CMD: got %q and %q", i.Config.Entrypoint, i.Config.Cmd)
 	}
 }
 
@@ -197,7 +197,7 @@ func TestPullByTagAndByDigest(t *testing.T) {
 		t.Errorf("a name with a capital: %v", err)
 	}
 	if err := r.Push("r.test/a:3", "sha256:"+strings.Repeat("0", 64)); !errors.Is(err, ErrNotFound) {
-		t.Errorf("pushing what was never built: %v", err)
+		t.Errorf("pushing an image that was never built: %v", err)
 	}
 }
 

@@ -48,7 +48,7 @@ func TestAWaitLooksFiveTimesASecond(t *testing.T) {
 			return time.Since(begin) >= time.Minute, ""
 		})
 		if looks < 2 || looks > 5*60+1 {
-			t.Errorf("in a minute there were %d looks", looks)
+			t.Errorf("%d looks in a minute", looks)
 		}
 	})
 }

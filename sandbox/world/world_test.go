@@ -98,15 +98,15 @@ func TestLoadBalancerStartsFirstAndIsAwaitedLast(t *testing.T) {
 	first := started.atFirst
 	begun := at(first, "load balancer starts")
 	if plane := at(first, "control plane ready"); plane < 0 || begun != plane+1 {
-		t.Errorf("the load balancer does not start as soon as the control plane is there: %q", first)
+		t.Errorf("the load balancer does not start right after the control plane: %q", first)
 	}
 	for _, part := range []string{"nodes", "plain proxy", "Cloud Storage", "Cloud Build", "GitHub"} {
 		if at(first, part+" ready") < begun {
-			t.Errorf("%s is not started beside the load balancer: %q", part, first)
+			t.Errorf("%s does not start beside the load balancer: %q", part, first)
 		}
 	}
 	if at(first, "load balancer ready") >= 0 || at(started.inTheEnd, "load balancer ready") != len(started.inTheEnd)-1 {
-		t.Errorf("the load balancer is not awaited last, nor by the caller: %q, %q", first, started.inTheEnd)
+		t.Errorf("the load balancer is not awaited last, by the caller: %q, %q", first, started.inTheEnd)
 	}
 }
 
@@ -125,7 +125,7 @@ func apply(t *testing.T, api client.Client, namespace, name string, change func(
 	object.SetNamespace(namespace)
 	change(object)
 	if err := api.Create(t.Context(), object); err != nil {
-		t.Fatalf("creating what is in %s: %v", path, err)
+		t.Fatalf("creating the objects of %s: %v", path, err)
 	}
 }
 

@@ -244,7 +244,7 @@ func TestTheRulesFireWhenTheyShould(t *testing.T) {
 	}
 	for name := range rules {
 		if len(tried[name]) != 2 {
-			t.Errorf("%s is not seen both to fire and to be quiet", name)
+			t.Errorf("%s is not seen both firing and quiet", name)
 		}
 	}
 }

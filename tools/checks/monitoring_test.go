@@ -124,7 +124,7 @@ func TestTheRulesAreOnesThatPrometheusLoads(t *testing.T) {
 	}
 	headings := regexp.MustCompile(`(?m)^### (Turnout\w+)$`).FindAllStringSubmatch(page, -1)
 	if len(headings) != len(alerts) || len(alerts) < 8 {
-		t.Errorf("docs/metrics.md explains %d alerts, there are %d", len(headings), len(alerts))
+		t.Errorf("docs/metrics.md explains %d alerts, want %d", len(headings), len(alerts))
 	}
 }
 

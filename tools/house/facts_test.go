@@ -196,7 +196,7 @@ func TestMessagesOfTheRecordAreOnlyShown(t *testing.T) {
 				for _, message := range reads(pkg.TypesInfo, decl) {
 					name := nameOf(pkg, decl)
 					if seen[name] = true; renders[name] == "" {
-						t.Errorf("%s reads %s (%s): go by the facts of the record instead", name, message, h.relative(h.file(decl.Pos())))
+						t.Errorf("%s reads %s (%s): use the recorded facts instead", name, message, h.relative(h.file(decl.Pos())))
 					}
 				}
 			}
@@ -204,7 +204,7 @@ func TestMessagesOfTheRecordAreOnlyShown(t *testing.T) {
 	}
 	for name := range renders {
 		if !seen[name] {
-			t.Errorf("%s reads no message: take it off the list", name)
+			t.Errorf("%s reads no message: remove it from the list", name)
 		}
 	}
 }

@@ -33,7 +33,7 @@ func operation(t *testing.T) *Operation {
 		t.Fatal(err)
 	}
 	if _, err := description.Operation("GET", "/carts/{id}"); err == nil {
-		t.Error("an operation that is not described was found")
+		t.Error("an undocumented operation was found")
 	}
 	found, err := description.Operation("POST", "/carts/{id}")
 	if err != nil {

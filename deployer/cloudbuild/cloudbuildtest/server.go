@@ -82,7 +82,7 @@ func Start(cfg Config) (*Server, error) {
 	if cfg.Listener == nil {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
-			return nil, fmt.Errorf("listen for Cloud Build calls: %w", err)
+			return nil, fmt.Errorf("listening for Cloud Build calls: %w", err)
 		}
 		cfg.Listener = listener
 	}

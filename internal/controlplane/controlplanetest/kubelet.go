@@ -74,7 +74,7 @@ func StartKubelet(ctx context.Context, cp *controlplane.ControlPlane, node strin
 	})
 	if err != nil {
 		k.Stop()
-		return nil, fmt.Errorf("writing where the kubelet of node %s is: %w", node, err)
+		return nil, fmt.Errorf("recording the kubelet's address of node %s: %w", node, err)
 	}
 	return k, nil
 }

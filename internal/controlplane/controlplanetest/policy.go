@@ -50,7 +50,7 @@ func InstallPolicies(ctx context.Context, cp *controlplane.ControlPlane) error {
 		return apierrors.IsInvalid(last) || apierrors.IsForbidden(last), nil
 	})
 	if err != nil {
-		return fmt.Errorf("waiting for the admission policy to be in force: %w (a release without a label: %w)", err, last)
+		return fmt.Errorf("waiting for the admission policy to take effect: %w (a release without a label: %w)", err, last)
 	}
 	return nil
 }

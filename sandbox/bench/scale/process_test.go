@@ -22,7 +22,7 @@ func TestProcessIsFoundAndMeasured(t *testing.T) {
 	}
 	_ = child.Wait()
 	if pid, err := outside(child.Process.Pid); err == nil {
-		t.Errorf("a process that ended is found as %d", pid)
+		t.Errorf("an ended process is found as %d", pid)
 	}
 	self, err := outside(os.Getpid())
 	if err != nil {
