@@ -17,26 +17,36 @@
 //     moving.go, fence.go, shrink.go, build_record.go, live.go and said.go serve several acts.
 //   - outcome.go is how an act ends: with a pause or a fault. waiting.go describes waits as data.
 //   - queue.go decides which release may act next, rollbacks.go whether a rollback takes back
-//     the last switch. inspect.go collects what shows whether any release could act. upkeep.go
-//     shrinks the colour that users left. findings.go reports the application's state at the
-//     begin of a release.
-//   - status.go and switches.go write the application's status.
-//   - grant.go is the only way to Google, and checks the namespace's grants. URL maps are the
-//     exception: they belong to the cluster. repository.go is the only way to the repository;
-//     repin.go finds out whether a repository that lost its name is back.
+//     the last switch. inspect.go collects what shows whether any release could act, wayback.go
+//     what shows whether users could go back. upkeep.go shrinks the colour that users left.
+//     findings.go reports the application's state at the start of a release.
+//   - status.go and switches.go write the application's status, telling.go its events. newer.go
+//     leaves an application alone that a newer version wrote.
+//   - grant.go is the only way to Google, and checks the namespace's grants; revoked.go stops
+//     builds that lost theirs, and advice.go has the commands that fix a missing one. URL maps
+//     are the exception: they belong to the cluster. repository.go is the only way to the
+//     repository (source.go), ancestry.go caches its answers about commits, and repin.go finds
+//     out whether a repository that lost its name is back.
 //   - border.go and refusal.go end releases that request what none may. origin.go and
 //     branch.go find out whether a commit and its repository belong to the application, and
 //     attest.go whether admission checked a release's causes.
-//   - calls.go calls GitHub, Cloud Build, Cloud Storage and registries in the background.
-//     looks.go lets a rollback cancel the current look.
-//   - reach.go checks, at long intervals, that the repository can be read and has its branch.
-//   - takeup.go checks whether the load balancer uses the current routes. In the background,
-//     ask.go asks the public address (address.go) which version answers, and readmap.go reads
-//     the load balancer's URL map. beside.go ends what runs in the background.
+//   - calls.go calls GitHub, Cloud Build, Cloud Storage and registries in the background;
+//     turns.go says which step may wait for an answer. looks.go lets a rollback cancel the
+//     current look.
+//   - reach.go checks, at long intervals, that the repository can be read and has its branch;
+//     reaches.go keeps the results.
+//   - takeup.go checks whether the load balancer uses the current routes, and urging.go makes
+//     its controller try again. In the background, ask.go asks the public address (address.go)
+//     which version answers, and readmap.go reads the load balancer's URL map; asks.go keeps
+//     the answers. beside.go ends what runs in the background.
+//   - reference_gateway.go and verify_gateway.go are the parts of two acts for a Gateway.
+//   - watch.go and watch_gateway.go watch everything that a decision rests on. rbac.go has the
+//     rights that all this needs.
 //   - measure.go measures the public address around a switch, with the probers of package
 //     proof (probers.go), which run between looks, as calls do.
-//   - metrics.go connects to applications' metrics. metrics_check.go tries out the checks
-//     before a release, and metrics_watch.go judges a release during its soak.
+//   - metrics.go connects to applications' metrics, and metrics_balancer.go finds the load
+//     balancer's names there. metrics_check.go tries out the checks before a release
+//     (dryruns.go keeps the results), and metrics_watch.go judges a release during its soak.
 //   - route, workload, gate, preflight, proof, analysis, urlmap, cloudbuild and package record
 //     are the edges; each has its own tour.
 //

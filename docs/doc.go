@@ -1,4 +1,5 @@
-// Package docs holds the pages written for people. Its test holds what they show
-// against the code: every BlueGreen in them is accepted by a real API server, and
-// the full one shows every field with its default. sandbox/scenario runs them from zero.
+// Package docs has the pages for people, and tests that compare them with the code. A real
+// API server accepts every BlueGreen in them, and the full one shows every field with its
+// default. Links lead somewhere, named files exist, README.md stays short, and measured
+// numbers are those of the benchmark. sandbox/scenario runs the examples from zero.
 package docs

@@ -1,5 +1,5 @@
-// Package route moves traffic: it reads which colour an Ingress sends users to,
-// and is the only writer of that Ingress.
+// Package route moves traffic: it reads which colour an Ingress or an HTTPRoute sends
+// users to, and is the only writer of it.
 //
 // # Tour
 //
@@ -11,11 +11,13 @@
 //   - httproute.go and httproute_patch.go do the same for an HTTPRoute: [ReadHTTPRoute],
 //     [SharesPatch]. httproute_standby.go has the second route, which Turnout owns,
 //     httproute_refuse.go what Turnout cannot weigh, httproute_router.go sends.
+//     httproute_header.go reads that route's secret header, and gateways.go the Gateways
+//     of a route.
 //   - class.go finds out whose load balancer an Ingress programs.
 //   - group.go: Groups are what Google's load balancer has for a Service, mostly network
 //     endpoint groups. events.go: News is what its controller has reported about the
 //     Ingress since a given moment. translate.go checks in advance what that controller
-//     could not use.
+//     could not use; protocol.go has the protocols of ports.
 //
 // The live colour is derived, never remembered. Every backend of the Ingress that names
 // one of an application's two Services counts, including the default backend, except

@@ -23,6 +23,6 @@
 // pods of the copy are ready, the Service's selector is narrowed to them. The former pods
 // still run then, and finish what they answer. Until they are scaled down, one patch leads back.
 //
-// What can be found out is not asked. Where several objects may be meant, or nothing tells, the
-// error names the flags, all at once.
+// It asks for nothing that it can find out. If several objects may be meant, or there is no
+// sign, one error names all missing flags.
 package scaffold

@@ -7,10 +7,12 @@
 //
 // [Run] starts everything. controllers.go starts bin/ingress-gce, which make builds from
 // k8s.io/ingress-gce v1.37.0 (tools/ingress-gce), with the flags below and a gce.conf that points
-// to our Compute API. api.go answers its calls, resource.go and verbs.go keep the resources,
-// compute.go keeps their references, and view.go derives the configuration of front ends.
-// checker.go checks the endpoints' health, frontend.go has the front ends. webhook.go adds what
-// GKE adds to new pods and Services. config.go has the delays.
+// to our Compute API, and crds.go creates their CRDs in advance. api.go answers their
+// calls, resource.go and verbs.go keep the resources, compute.go keeps their references, and
+// view.go derives the configuration of front ends; urlmap.go reads its URL maps. checker.go
+// checks the endpoints' health (healthcheck.go judges it), frontend.go has the front ends, and
+// adoption.go shows which configuration they use. webhook.go adds what GKE adds to new pods and
+// Services. config.go has the delays.
 //
 // The two processes share only the Compute API: the controllers' client library speaks to it over
 // HTTP, in its three versions, as on Google Cloud.
