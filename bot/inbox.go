@@ -94,9 +94,9 @@ func (in *Inbox) Handle(ctx context.Context, e Event) error {
 	d.Spec.ReceivedAt = metav1.NowMicro()
 	created, err := in.Deliveries.Put(ctx, d)
 	if err != nil {
-		return fmt.Errorf("writing down the delivery %s: %w", d.Name, err)
+		return fmt.Errorf("recording the delivery %s: %w", d.Name, err)
 	}
-	in.Log.InfoContext(ctx, "delivery written down", "name", d.Name, "delivery", d.Spec.Delivery, "event", e.Name, "created", created)
+	in.Log.InfoContext(ctx, "delivery recorded", "name", d.Name, "delivery", d.Spec.Delivery, "event", e.Name, "created", created)
 	return nil
 }
 

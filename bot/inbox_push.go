@@ -38,9 +38,9 @@ func (in *Inbox) submitPush(ctx context.Context, app *v1alpha1.BlueGreen, commit
 	rel := command.NewDeploy(app, commit, 1, cause)
 	_, created, err := Submit(ctx, in.Record, rel)
 	if errors.Is(err, ErrIdentity) {
-		// Somebody took all of its names. Another attempt will not help; the operator must
-		// look.
-		in.Log.ErrorContext(ctx, "a push meets a release of another identity", "release", rel.Name, "namespace", rel.Namespace, "commit", commit)
+		// Other releases have all possible names. Trying again will not help; the operator
+		// must look.
+		in.Log.ErrorContext(ctx, "another release has every name for a push's release", "release", rel.Name, "namespace", rel.Namespace, "commit", commit)
 		return nil
 	}
 	if errors.Is(err, ErrNotFound) {

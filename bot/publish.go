@@ -49,7 +49,7 @@ func (p *Publisher) Publish(ctx context.Context, rel *v1alpha1.Release) (again t
 	}
 	err = t.publish(ctx)
 	if wait, limited := githubapp.RetryAfter(err, time.Now()); limited {
-		p.Log.WarnContext(ctx, "github asks us to wait", "release", rel.Name, "wait", wait, "error", err)
+		p.Log.WarnContext(ctx, "github limits our requests", "release", rel.Name, "wait", wait, "error", err)
 		return wait, nil // the next call does the rest
 	}
 	if errors.Is(err, ErrNotFound) {

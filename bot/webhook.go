@@ -81,7 +81,7 @@ func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (h *Webhook) handle(ctx context.Context, log *slog.Logger, e Event) error {
 	if e.Push == nil && e.Comment == nil {
-		log.DebugContext(ctx, "webhook does not concern us", "event", logSafe(e.Name))
+		log.DebugContext(ctx, "webhook ignored", "event", logSafe(e.Name))
 		return nil
 	}
 	if err := h.Handle(ctx, e); err != nil {

@@ -231,7 +231,7 @@ func TestCommitBehindTheLiveOneIsRefused(t *testing.T) {
 		r.Spec.Deploy.Attempt = 2
 		r.Name = v1alpha1.DeployName("my-python-app", r.Spec.Deploy.Commit, 2)
 	})
-	w.expectMessage(w.awaitPhase(again, v1alpha1.ReleaseSuperseded), "bbbbbbb is live already")
+	w.expectMessage(w.awaitPhase(again, v1alpha1.ReleaseSuperseded), "bbbbbbb is already live")
 	w.expectLive(v1alpha1.Green)
 }
 

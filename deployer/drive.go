@@ -66,10 +66,10 @@ func (d driving) advance(ctx context.Context, a *attempt, only v1alpha1.Step) er
 		if errors.Is(err, record.ErrHeld) || ctx.Err() != nil {
 			return err
 		}
-		a.log.WarnContext(ctx, "the routes will be fenced later", "routes", a.o.Routes.String(), "error", err)
+		a.log.WarnContext(ctx, "fencing the routes failed, trying again later", "routes", a.o.Routes.String(), "error", err)
 		if d.timing.tryAgain(a, rel.Status.Step, err, time.Time{}) {
 			return d.save(ctx, a)
-		} // otherwise time is up; the undo changes nothing before it has fenced
+		} // otherwise time is up, and the undo fences before it changes anything
 	}
 	for range track.Bound {
 		d.switches.recordSwitch(w, rel)

@@ -344,10 +344,10 @@ func TestAddressInsideIsNotAskedAndMovesNoTraffic(t *testing.T) {
 	w.run(func(d *Deployer) { d.AllowAddresses = nil })
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
 	if p := rel.Status.Proof; p.Result != v1alpha1.ProofInconclusive || p.Requests != 0 ||
-		!strings.Contains(p.Message, "shop.localhost is no public address") {
+		!strings.Contains(p.Message, "shop.localhost is not a public address") {
 		t.Errorf("the proof is %+v", p)
 	}
-	if got := findingsOf(rel); !strings.Contains(got, "the switch was not observed from outside: shop.localhost is no public address") {
+	if got := findingsOf(rel); !strings.Contains(got, "the switch was not observed from outside: shop.localhost is not a public address") {
 		t.Errorf("the findings are %q", got)
 	}
 	select {

@@ -132,7 +132,7 @@ func (w *world) asking(m metricsAccess, address, secret string) error {
 	return err
 }
 
-const notPublic = "is no public address"
+const notPublic = "is not a public address"
 
 // A grant names a host. What nobody but this machine or its cloud answers at is refused,
 // whatever the host is called.

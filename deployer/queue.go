@@ -162,7 +162,7 @@ func (q queue) againstLive(ctx context.Context, w *work, head *v1alpha1.Release)
 		return head, nil
 	case what.Commit:
 		return nil, q.supersede(ctx, w, head, live.Release, superseded{
-			about{because: v1alpha1.SupersededByLive, release: live.Release, commit: live.Commit}, live.Short() + " is live already",
+			about{because: v1alpha1.SupersededByLive, release: live.Release, commit: live.Commit}, live.Short() + " is already live",
 		})
 	}
 	newer, err := q.repository.contains(ctx, w, w.turn, what.Commit, live.Commit)

@@ -15,7 +15,7 @@ const ConditionReady = "Ready"
 const (
 	ReasonReady             = "Ready"             // the next release can run
 	ReasonNotGranted        = "NotGranted"        // the namespace is not granted the repository, or what the build needs of Google
-	ReasonRepositoryChanged = "RepositoryChanged" // another repository has the name of the one first met
+	ReasonRepositoryChanged = "RepositoryChanged" // another repository now has the pinned one's name
 	ReasonNotInstalled      = "NotInstalled"      // the repository cannot be read: the App is not installed there
 	ReasonBranchMissing     = "BranchMissing"     // the repository has no branch of that name
 	ReasonIngressMissing    = "IngressMissing"    // the named Ingress does not exist
@@ -73,8 +73,8 @@ type BlueGreenStatus struct {
 	// Version is the live version in short, for people.
 	Version string `json:"version,omitempty"`
 
-	// Repository is the repository that Turnout first met. Turnout does not read another
-	// one that takes over its name.
+	// Repository is the repository that Turnout pinned when it first read it. Turnout does
+	// not read another repository that takes over its name.
 	Repository *RepositoryPin `json:"repository,omitempty"`
 
 	// Live is the version that users reach, as observed.
@@ -157,7 +157,7 @@ type RepositoryPin struct {
 	// ID is its number.
 	ID int64 `json:"id"`
 
-	// At is when Turnout first met it, or it was pinned again.
+	// At is when the repository was pinned, or pinned again.
 	At metav1.Time `json:"at"`
 
 	// Found is the number that the name leads to now, if it differs. Turnout does not read

@@ -138,7 +138,7 @@ type FailureBecause string
 // What superseded a release.
 const (
 	SupersededByNewer  FailureBecause = "Newer"  // a newer release
-	SupersededByLive   FailureBecause = "Live"   // its commit is live already
+	SupersededByLive   FailureBecause = "Live"   // its commit is already live
 	SupersededByBehind FailureBecause = "Behind" // the live version, which contains its commit
 	SupersededByLate   FailureBecause = "Late"   // a version that users had and left, and that contains its commit
 )

@@ -53,7 +53,7 @@ const (
 	WaitsForDrain        WaitingFor = "Drain"        // the old colour is no longer in use
 	WaitsForTakeUp       WaitingFor = "TakeUp"       // the load balancer takes up the last switch
 	WaitsForApplication  WaitingFor = "Application"  // somebody fixes an object that every release needs; see the condition Ready
-	WaitsForRepository   WaitingFor = "Repository"   // the repository can be read, is the one first met, and has its branch
+	WaitsForRepository   WaitingFor = "Repository"   // the repository can be read, is the pinned one, and has its branch
 	WaitsForGrant        WaitingFor = "Grant"        // the namespace is granted what the build needs
 	WaitsForBuild        WaitingFor = "Build"        // Cloud Build
 	WaitsForPods         WaitingFor = "Pods"         // the target's pods

@@ -160,7 +160,7 @@ func (r repo) path(format string, args ...any) string {
 func (r repo) get(ctx context.Context, path string, out any) (*github.Response, error) {
 	req, err := r.NewRequest(http.MethodGet, path, nil)
 	if err != nil {
-		return nil, fmt.Errorf("making the request: %w", err)
+		return nil, fmt.Errorf("building the request: %w", err)
 	}
 	return r.Do(ctx, req, out)
 }

@@ -77,7 +77,7 @@ func (s Source) Archive(ctx context.Context, repository, commit string) (io.Read
 	// not be logged.
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
 	if err != nil {
-		return nil, fmt.Errorf("making the request for the archive of %s at %s: the address is malformed", repository, commit)
+		return nil, fmt.Errorf("building the request for the archive of %s at %s: the address is malformed", repository, commit)
 	}
 	resp, err := s.GitHub.to.plain.Do(req)
 	if hidden := (*url.Error)(nil); errors.As(err, &hidden) {

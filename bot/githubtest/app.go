@@ -61,7 +61,7 @@ type Installation struct {
 func (s *Server) AddApp(cfg AppConfig) (*App, error) {
 	key, err := s.nextKey()
 	if err != nil {
-		return nil, fmt.Errorf("making the key of the App %s: %w", cfg.Slug, err)
+		return nil, fmt.Errorf("creating the key of the App %s: %w", cfg.Slug, err)
 	}
 	if cfg.WebhookSecret == "" {
 		cfg.WebhookSecret = randomHex(20)

@@ -20,7 +20,7 @@ var forms = map[command.Verb]form{
 	command.Rollback: {
 		"[application] [sha]", "takes users back to the version before; a sha names the version to leave, from any pull request",
 	},
-	command.Cancel: {"[application] [sha]", "stops this pull request's release, as long as it has not begun to move users"},
+	command.Cancel: {"[application] [sha]", "stops this pull request's release before its switch"},
 	command.Retry:  {"[application] [sha]", "releases this pull request's commit once more, after its last attempt has ended"},
 	command.Lock:   {"[application] [reason]", "keeps releases from moving users until `/unlock`; `/rollback` still works"},
 	command.Unlock: {"[application]", "removes the lock, whoever set it"},

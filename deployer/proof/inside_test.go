@@ -54,7 +54,7 @@ func TestAnInternalServiceIsNeitherAskedNorRevealed(t *testing.T) {
 		status := r.As(r.Result())
 		host := strings.TrimPrefix(address, "http://")
 		host = strings.Trim(host[:strings.LastIndex(host, ":")], "[]")
-		if status.Result != v1alpha1.ProofInconclusive || r.Breach != "" || !strings.Contains(status.Message, host+" is no public address") ||
+		if status.Result != v1alpha1.ProofInconclusive || r.Breach != "" || !strings.Contains(status.Message, host+" is not a public address") ||
 			!strings.Contains(status.Message, "--allow-addresses") {
 			t.Errorf("the proof is %s, %q", status.Result, status.Message)
 		}

@@ -30,9 +30,8 @@ func (w Shares) of(c v1alpha1.Color) int64 {
 }
 
 // SharesPatch returns the one patch that gives the two colours these weights in every
-// rule that names one of their Services, or nil if they have them. A rule that lacks
-// one of the two gets it, as the other one stands there. Nothing but these references
-// is changed.
+// rule that names one of their Services, or nil if they have them. A rule that names
+// only one gets a copy of that reference for the other. Nothing else changes.
 func SharesPatch(bg *v1alpha1.BlueGreen, s track.Routes, w Shares) ([]Op, error) {
 	if len(s.Gateway.Rules) == 0 {
 		return nil, fmt.Errorf("%s names neither service %s nor service %s", s, bg.Side(v1alpha1.Blue).Service, bg.Side(v1alpha1.Green).Service)
@@ -59,7 +58,7 @@ func SharesPatch(bg *v1alpha1.BlueGreen, s track.Routes, w Shares) ([]Op, error)
 	return append(guard(s), ops...), nil
 }
 
-// attachPatch makes every rule name both Services, and sends users where they are.
+// attachPatch makes every rule name both Services. All users stay on their colour.
 func attachPatch(bg *v1alpha1.BlueGreen, s track.Routes, target v1alpha1.Color) ([]Op, error) {
 	if s.Gateway.Complete() {
 		return nil, nil

@@ -32,7 +32,7 @@ type authority struct {
 func newAuthority() (*authority, error) {
 	priv, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("making the control plane's authority: %w", err)
+		return nil, fmt.Errorf("creating the control plane's certificate authority: %w", err)
 	}
 	a := &authority{priv: priv}
 	template := &x509.Certificate{
@@ -81,7 +81,7 @@ func (a *authority) client(user string, groups []string) (keyPair, error) {
 func (a *authority) issue(template *x509.Certificate) (keyPair, error) {
 	priv, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return keyPair{}, fmt.Errorf("making a key for %s: %w", template.Subject.CommonName, err)
+		return keyPair{}, fmt.Errorf("creating a key for %s: %w", template.Subject.CommonName, err)
 	}
 	return a.sign(template, priv)
 }

@@ -50,7 +50,7 @@ func (l *layout) writeCertificates(ca *authority) error {
 func (l *layout) writeServiceAccountKey() error {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
-		return fmt.Errorf("making the service account key: %w", err)
+		return fmt.Errorf("creating the service account key: %w", err)
 	}
 	block := &pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}
 	if err := os.WriteFile(l.cert("service-account.key"), pem.EncodeToMemory(block), 0o600); err != nil {
@@ -125,7 +125,7 @@ func (cp *ControlPlane) startAPIServer(ctx context.Context, l *layout, o Options
 	}
 	clients, err := kubernetes.NewForConfig(cp.Config)
 	if err != nil {
-		return fmt.Errorf("making a client: %w", err)
+		return fmt.Errorf("creating a client: %w", err)
 	}
 	return p.Await(ctx, func(ctx context.Context) error {
 		return clients.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()

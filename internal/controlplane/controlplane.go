@@ -122,7 +122,7 @@ func (cp *ControlPlane) prepare(bin string, o Options) (*layout, error) {
 	if cp.Dir == "" {
 		dir, err := os.MkdirTemp("", "turnout-controlplane-")
 		if err != nil {
-			return nil, fmt.Errorf("making a directory for the control plane: %w", err)
+			return nil, fmt.Errorf("creating a directory for the control plane: %w", err)
 		}
 		cp.Dir, cp.removesDir = dir, true
 	}
@@ -256,7 +256,7 @@ func newLayout(bin, dir string, o Options) (*layout, error) {
 	}
 	for _, d := range []string{l.logs, l.certs} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
-			return nil, fmt.Errorf("making the control plane's directories: %w", err)
+			return nil, fmt.Errorf("creating the control plane's directories: %w", err)
 		}
 	}
 	// A second attempt in the same directory starts from nothing.

@@ -35,8 +35,8 @@ type RefusedError struct {
 
 // Error names the host and the way out.
 func (e *RefusedError) Error() string {
-	return e.Host + " is no public address, and Turnout asks no other: an administrator allows ranges with --allow-addresses " +
-		"(TURNOUT_ALLOW_ADDRESSES)"
+	return e.Host + " is not a public address, and Turnout connects to no others unless an administrator allows their range with " +
+		"--allow-addresses (TURNOUT_ALLOW_ADDRESSES)"
 }
 
 // never are addresses that are always refused: clouds' metadata, in ranges for links,

@@ -48,7 +48,7 @@ func Write(folder string, files []File, force bool) ([]State, error) {
 		}
 		path := filepath.Join(folder, filepath.FromSlash(f.Path))
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // files of a repository
-			return nil, fmt.Errorf("making a folder for %s: %w", f.Path, err)
+			return nil, fmt.Errorf("creating the folder of %s: %w", f.Path, err)
 		}
 		if err := os.WriteFile(path, []byte(f.Text), 0o644); err != nil { //nolint:gosec // files of a repository
 			return nil, fmt.Errorf("writing %s: %w", f.Path, err)

@@ -154,7 +154,7 @@ func (a *Agent) register(ctx context.Context, name, zone string) error {
 	// The node controller, which would remove this from a ready node, does not run.
 	untaint := []byte(`{"spec":{"taints":null}}`)
 	if _, err := nodes.Patch(ctx, name, types.MergePatchType, untaint, metav1.PatchOptions{}); err != nil {
-		return fmt.Errorf("making node %s schedulable: %w", name, err)
+		return fmt.Errorf("removing the taints of node %s: %w", name, err)
 	}
 	return nil
 }

@@ -105,7 +105,7 @@ func TestWebhookAnswersBadRequestsAndLogsNothingOfThem(t *testing.T) {
 	}
 	for _, want := range []string{
 		`"webhook refused","delivery":"bad-input","status":401`,
-		`"webhook does not concern us","delivery":"bad-input","event":"sponsorship.created"`,
+		`"webhook ignored","delivery":"bad-input","event":"sponsorship.created"`,
 	} {
 		if !bytes.Contains(log, []byte(want)) {
 			t.Errorf("the log lacks %s", want)

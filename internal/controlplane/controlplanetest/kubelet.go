@@ -60,7 +60,7 @@ func StartKubelet(ctx context.Context, cp *controlplane.ControlPlane, node strin
 	nodes := kubernetes.NewForConfigOrDie(cp.Config).CoreV1().Nodes()
 	if _, err := nodes.Create(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node}}, metav1.CreateOptions{}); err != nil {
 		k.Stop()
-		return nil, fmt.Errorf("making node %s: %w", node, err)
+		return nil, fmt.Errorf("creating node %s: %w", node, err)
 	}
 	err = wait.PollUntilContextTimeout(ctx, 10*time.Millisecond, 10*time.Second, true, func(ctx context.Context) (bool, error) {
 		n, err := nodes.Get(ctx, node, metav1.GetOptions{})
