@@ -40,7 +40,7 @@ func (in *Inbox) submitPush(ctx context.Context, app *v1alpha1.BlueGreen, commit
 	if errors.Is(err, ErrIdentity) {
 		// Other releases have all possible names. Trying again will not help; the operator
 		// must look.
-		in.Log.ErrorContext(ctx, "another release has every name for a push's release", "release", rel.Name, "namespace", rel.Namespace, "commit", commit)
+		in.Log.ErrorContext(ctx, "other releases have all names for a push", "release", rel.Name, "namespace", rel.Namespace, "commit", commit)
 		return nil
 	}
 	if errors.Is(err, ErrNotFound) {

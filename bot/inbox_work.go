@@ -66,7 +66,7 @@ func (in *Inbox) Work(ctx context.Context, name string) (again time.Duration, er
 	}
 	if s.Running != "" && s.Running != in.Holder {
 		s.Deaths++
-		in.Log.WarnContext(ctx, "an earlier process ended during an attempt at a delivery", "name", name, "process", s.Running, "deaths", s.Deaths)
+		in.Log.WarnContext(ctx, "a process ended during an attempt at a delivery", "name", name, "process", s.Running, "deaths", s.Deaths)
 	}
 	if s.Deaths >= fatal {
 		return 0, in.finish(ctx, d, v1alpha1.DeliveryQuarantined)

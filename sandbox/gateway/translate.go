@@ -174,8 +174,8 @@ func (c cluster) hostsOf(g *gatewayv1.Gateway, route *gatewayv1.HTTPRoute, paren
 	return hosts, attached, reason{}
 }
 
-// admits: a listener allows routes of its own namespace, of all, or of those that a
-// selector finds.
+// admits reports whether a listener allows a route: by default one of its own namespace,
+// otherwise one of any namespace or of those that a selector finds.
 func (c cluster) admits(g *gatewayv1.Gateway, l gatewayv1.Listener, route *gatewayv1.HTTPRoute) bool {
 	if l.Protocol != gatewayv1.HTTPProtocolType {
 		return false

@@ -22,8 +22,8 @@ import (
 // measuredImage is the example with metrics, see seeds.
 const measuredImage = "gcr.io/acme-prod/my-python-app:measured"
 
-// measuredApp is the example with metrics: it counts the answers of its first page, and
-// how many took so many seconds at most. An answer that it never gave has no series.
+// measuredApp is the example with metrics: it counts the answers of its first page by
+// status and by duration. A status that it never answered has no series.
 func measuredApp(app string) string {
 	for _, change := range [][2]string{
 		{`"/slow": self.slow}`, `"/slow": self.slow, "/metrics": self.metrics}`},
@@ -58,11 +58,11 @@ func measuredApp(app string) string {
 	return app
 }
 
-// measuredAnswer is where the example answers with its first page.
+// measuredAnswer is the example's code that answers with its first page.
 const measuredAnswer = `        self.answer(200, {"greeting": greeting, "version": self.server.version, ` +
 	"\"pod\": os.environ.get(\"HOSTNAME\", \"\")})\n"
 
-// failingApp answers three requests of ten with 500, and is healthy otherwise.
+// failingApp answers three of ten requests with 500, but passes its health checks.
 func failingApp(app string) string {
 	const began = "        began = time.monotonic()\n"
 	return strings.Replace(measuredApp(app), began, began+`        if sum(self.server.answers.values()) % 10 < 3:
@@ -78,8 +78,8 @@ func slowerApp(app string) string {
 	return strings.Replace(measuredApp(app), began, began+"        time.sleep(0.6)\n", 1)
 }
 
-// adoptMeasured runs the example with metrics, which a Prometheus scrapes, and has them
-// judged.
+// adoptMeasured runs the example with metrics, a Prometheus that scrapes them, and a
+// BlueGreen that judges them.
 func adoptMeasured(t *testing.T, namespace, mode, deadline string) (*application, *prometheus.Prometheus) {
 	t.Helper()
 	targets := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -150,9 +150,9 @@ func adoptMeasured(t *testing.T, namespace, mode, deadline string) (*application
 	return a, p
 }
 
-// A version of which three requests of ten fail is caught while it soaks, by what a
-// Prometheus scraped of it, and users are back on the version before. So is one that is
-// slower. One that is neither stays, and has no series of errors.
+// A version that fails three of ten requests does not survive its soak: a Prometheus shows
+// it, and users go back to the previous version. The same goes for a slower version. A good
+// version stays; it has no series of errors.
 func TestMetricsDecideWhichVersionStays(t *testing.T) {
 	t.Parallel()
 	a, _ := adoptMeasured(t, "errors", "Enforce", "1m")
@@ -179,11 +179,11 @@ func TestMetricsDecideWhichVersionStays(t *testing.T) {
 		}
 	}
 	if answers := asked(); !slices.ContainsFunc(answers, func(s string) bool { return strings.Contains(s, "500") }) {
-		t.Error("no user met an error, so there was nothing to catch")
+		t.Error("no user got an error, so there was nothing to catch")
 	}
 }
 
-func TestErrorsThatAreObservedAreOnlySaid(t *testing.T) {
+func TestErrorsThatAreObservedAreOnlyReported(t *testing.T) {
 	t.Parallel()
 	a, _ := adoptMeasured(t, "observed", "Observe", "1m")
 	a.awaitAnswer(a.host(), "200 v1.0.0")
@@ -197,12 +197,12 @@ func TestErrorsThatAreObservedAreOnlySaid(t *testing.T) {
 		t.Errorf("the findings are %+v", rel.Status.Findings)
 	}
 	if answers := asked(); len(answers) == 0 {
-		t.Error("no user met an error, so there was nothing to observe")
+		t.Error("no user got an error, so there was nothing to observe")
 	}
 }
 
-// Ten requests are too few to judge a version by, and no answer is none: users stay where
-// they are.
+// Ten requests are too few for a verdict, and an unreachable Prometheus gives none: users
+// stay where they are.
 func TestMetricsWithoutAVerdictLeaveUsersWhereTheyAre(t *testing.T) {
 	t.Parallel()
 	a, p := adoptMeasured(t, "away", "Enforce", "5s")
