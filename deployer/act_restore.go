@@ -29,10 +29,11 @@ type restoreAct struct {
 // are, since a switch may have happened although its reply was lost.
 func (act restoreAct) do(ctx context.Context, a *attempt) (pause, error) {
 	m, now := &a.rel.Status.Milestones, metav1.NewTime(a.o.Now)
-	var err error
-	if a.o.Routes, err = act.routes.Observe(ctx, a.bg); err != nil {
+	routes, err := act.routes.Observe(ctx, a.bg)
+	if err != nil {
 		return pause{}, err
 	}
+	a.o.Routes = routes.DuringRelease(a.rel)
 	switch a.o.Routes.Live() {
 	case a.target().Other():
 		return act.stayBack(ctx, a)

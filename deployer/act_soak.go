@@ -38,7 +38,7 @@ func (act soakAct) do(ctx context.Context, a *attempt) (pause, error) {
 	if at := watch.NextAt(*st.Soak); a.o.Now.Before(at) {
 		return pause{until: at}, nil
 	}
-	books, verdict := watch.Step(*st.Soak, act.lookLive(ctx, a))
+	books, verdict := watch.Step(*st.Soak, act.live.look(ctx, a))
 	st.Soak = &books
 	switch verdict.Outcome {
 	case track.SoakAgain:
@@ -46,14 +46,8 @@ func (act soakAct) do(ctx context.Context, a *attempt) (pause, error) {
 	case track.SoakUnseen:
 		return pause{}, &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedSoakUnseen, message: fmt.Sprintf(
 			"%s; users stay on %s: look at it yourself, and type /rollback if it is bad", verdict.Message, a.target())}
-	case track.SoakCrashed:
-		f := releaseFault(v1alpha1.FailedSoakRestarts, "containers of %s were restarted %s", a.o.Target.Deployment, verdict.Message)
-		f.evidence = act.workloads.Evidence(ctx, a.bg, a.o.Target)
-		return pause{}, f
-	case track.SoakFailed:
-		f := releaseFault(v1alpha1.FailedSoak, "%s", verdict.Message)
-		f.evidence = append(f.evidence, *verdict.Evidence)
-		return pause{}, f
+	case track.SoakCrashed, track.SoakFailed:
+		return pause{}, watchFault(ctx, a, act.workloads, verdict)
 	case track.SoakHeld:
 	}
 	if metrics.rests() {
@@ -63,16 +57,4 @@ func (act soakAct) do(ctx context.Context, a *attempt) (pause, error) {
 	st.Milestones.SoakedAt = &now
 	a.say(verdict.Message)
 	return pause{}, nil
-}
-
-// lookLive observes the live colour once: how many pods are ready, and whether the ready ones,
-// which have the users, answer the gate's requests.
-func (act soakAct) lookLive(ctx context.Context, a *attempt) track.SoakLook {
-	t := a.o.Target
-	l := track.SoakLook{At: a.o.Now, Restarts: t.Restarts()}
-	if l.Problem = track.TooFewReady(t); l.Problem != nil {
-		return l
-	}
-	l.Problem, l.Unseen = act.live.askReady(ctx, a, t)
-	return l
 }

@@ -31,10 +31,7 @@ func (act switchAct) do(ctx context.Context, a *attempt) (pause, error) {
 	m, measured := &a.rel.Status.Milestones, act.measuring.measured(a)
 	if m.SwitchIntendedAt == nil {
 		if full := act.measuring.baseline(a, measured); !full.IsZero() {
-			waits := track.WaitsForObject(v1alpha1.WaitsForBaseline, "", a.bg.Spec.URL)
-			waits.Until = track.Stamp(measured.FullAt())
-			return pause{until: full, message: "takes a baseline of " + a.bg.Spec.URL + " until " + track.Clock(measured.FullAt()), waits: waits},
-				nil
+			return waitsForBaseline(a, measured, full), nil
 		}
 		if err := act.translates(ctx, a); err != nil {
 			return pause{}, err

@@ -20,6 +20,7 @@ type common struct {
 	build      buildRecord
 	measuring  measuring
 	moving     moving
+	shifting   shifting
 	preparing  preparing
 	fencing    fencing
 	reference  reference
@@ -54,6 +55,9 @@ func (d *Deployer) acts(p common) map[v1alpha1.Step]act {
 		v1alpha1.StepWarm:    warmAct{recorder: p.recorder, routes: routes, settle: routes.Settle},
 		v1alpha1.StepVerify:  verifyAct{pods: d.Pods, through: p.through},
 		v1alpha1.StepPromote: promoteAct{repository: p.repository},
+		v1alpha1.StepShift: shiftAct{
+			shifting: p.shifting, measuring: p.measuring, preparing: p.preparing, live: p.live, workloads: workloads, routes: routes,
+		},
 		v1alpha1.StepSwitch: switchAct{
 			recorder: p.recorder, measuring: p.measuring, moving: p.moving, preparing: p.preparing,
 			switches: p.switches, status: p.status, routes: routes,
@@ -66,7 +70,8 @@ func (d *Deployer) acts(p common) map[v1alpha1.Step]act {
 			recorder: p.recorder, moving: p.moving, preparing: p.preparing, fencing: p.fencing, live: p.live,
 			switches: p.switches, status: p.status, routes: routes,
 		},
-		v1alpha1.StepDiscard: discardAct{build: p.build, shrinking: p.shrinking, workloads: workloads},
+		v1alpha1.StepWithdraw: withdrawAct{shifting: p.shifting, fencing: p.fencing, routes: routes},
+		v1alpha1.StepDiscard:  discardAct{build: p.build, shrinking: p.shrinking, workloads: workloads},
 	}
 }
 
@@ -79,6 +84,7 @@ func (d *Deployer) common() common {
 		repository: ownRepository{remote: d.Source, ledger: d.Repositories},
 		measuring:  measuring{probers: &d.probers, address: address, observer: d.Observer},
 		moving:     moving{d.Routes},
+		shifting:   shifting{recorder: recorder{d.Record}, moving: moving{d.Routes}, routes: d.Routes, takeUp: d.TakeUp},
 		preparing:  preparing{routes: d.Routes, workloads: d.Workloads, carriesOut: d.carriesOut()},
 		fencing:    fencing{d.Routes},
 		shrinking:  shrinking{record: d.Record, routes: d.Routes, workloads: d.Workloads},

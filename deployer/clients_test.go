@@ -14,7 +14,7 @@ import (
 )
 
 // An act's fields show what it can change or see: methods of clients, and whole clients if they
-// are small. Two acts move users.
+// are small. Four acts move users.
 func TestActsHaveOnlyTheirClients(t *testing.T) {
 	t.Parallel()
 	got := map[v1alpha1.Step][]string{}
@@ -46,6 +46,13 @@ func TestActsHaveOnlyTheirClients(t *testing.T) {
 			*url.URL deployer.Observer gate.Access
 			routes.StandbyHeader`),
 		v1alpha1.StepPromote: strings.Fields(`deployer.Source ledger.Meet`),
+		v1alpha1.StepShift: strings.Fields(`
+			*deployer.probers *url.URL deployer.Observer gate.Access releases.UpdateRelease
+			routes.CheckTranslation routes.News routes.Observe routes.Shift
+			workloads.Evidence workloads.HoldMinimum workloads.RaiseMinimum workloads.Scale workloads.Stamp`),
+		v1alpha1.StepWithdraw: strings.Fields(`
+			releases.UpdateRelease
+			routes.Fence routes.Observe routes.Shift`),
 		v1alpha1.StepSwitch: strings.Fields(`
 			*deployer.probers *url.URL deployer.Observer gate.Access record.UpdateApplication releases.UpdateRelease
 			routes.CheckTranslation routes.News routes.Observe routes.Switch

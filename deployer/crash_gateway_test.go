@@ -20,7 +20,7 @@ var gatewayJourneys = []journey{
 		if n := w.countBuilds(); n != 1 {
 			w.t.Errorf("%d builds were created", n)
 		}
-	}, "httproutes", []string{
+	}, "httproutes", "", []string{
 		"POST httproutes",
 		"PATCH httproutes/shop add rules/backendRefs/weight add rules/backendRefs/-" +
 			" add rules/backendRefs/weight add rules/backendRefs/-",
@@ -37,7 +37,7 @@ var gatewayJourneys = []journey{
 	}, func(w *world, _ *v1alpha1.Release) {
 		w.expectOnGateway(v1alpha1.Blue, 4)
 		w.expectSizes(1, 1)
-	}, "httproutes", []string{
+	}, "httproutes", "", []string{
 		"PATCH httproutes/shop add rules/backendRefs/weight",
 		"PATCH httproutes/standby replace /spec",
 	}},

@@ -1,6 +1,7 @@
 package deployer
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"slices"
@@ -9,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 
@@ -34,6 +35,8 @@ type journey struct {
 	expect func(*world, *v1alpha1.Release)
 	// only: just its effects of this kind are spoiled; "" means all.
 	only string
+	// ends is how the release does; empty is as a success.
+	ends v1alpha1.ReleasePhase
 	// effects are those of an undisturbed journey, each once, see [effectsOf].
 	effects []string
 }
@@ -50,7 +53,7 @@ var journeys = append([]journey{
 		}
 		w.awaitMinimum(v1alpha1.Green, "1")
 		w.awaitMinimum(v1alpha1.Blue, "2 1 raised to 2") // it is held
-	}, "", []string{
+	}, "", "", []string{
 		"POST configmaps",
 		"release: OnBranch",
 		"application: Active",
@@ -89,7 +92,7 @@ var journeys = append([]journey{
 	}, func(w *world, rel *v1alpha1.Release) {
 		w.expectDeployed(rel)
 		w.expectFoundHealthy(w.t, v1alpha1.Green, 1)
-	}, "PATCH", []string{
+	}, "PATCH", "", []string{
 		"PATCH deployments/green replace template add replicas",
 		"PATCH ingresses/ingress add rules/- add annotations/standby.my-python-app",
 		"PATCH deployments/green add replicas",
@@ -105,7 +108,7 @@ var journeys = append([]journey{
 		w.expectRolledBack(rel)
 		w.awaitMinimum(v1alpha1.Blue, "1")
 		w.awaitMinimum(v1alpha1.Green, "2 1 raised to 2") // it is held
-	}, "", []string{
+	}, "", "", []string{
 		"application: Active",
 		"release: ClaimedAt",
 		"PATCH horizontalpodautoscalers/blue add annotations add annotations/min-replicas add minReplicas",
@@ -125,7 +128,7 @@ var journeys = append([]journey{
 		"application: no Active",
 		"POST configmaps",
 	}},
-}, gatewayJourneys...)
+}, slices.Concat(gatewayJourneys, canaryJourneys)...)
 
 // autoscaleBoth gives both colours a size and an autoscaler with a lower minimum.
 func (w *world) autoscaleBoth() {
@@ -203,10 +206,10 @@ func (j journey) undisturbed(t *testing.T) {
 	w, rel := j.start(t)
 	w.asked = e.intercept
 	w.runWith(e.config(plane.Config), quick("first"))
-	j.expect(w, w.awaitPhase(rel, v1alpha1.ReleaseSucceeded))
+	j.expect(w, w.awaitPhase(rel, j.end()))
 	t.Logf("%s", strings.Join(e.all(), "\n"))
 	want, got := slices.Sorted(slices.Values(j.effects)), slices.Sorted(slices.Values(e.effects()))
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("the journey's effects are not those that have cells (-want +got):\n%s", diff)
 	}
 }
@@ -225,8 +228,10 @@ func (j journey) spoil(t *testing.T, e *effects) {
 		w.asked = nil
 		w.run(quick("second"))
 	}
-	j.expect(w, w.awaitPhase(rel, v1alpha1.ReleaseSucceeded))
+	j.expect(w, w.awaitPhase(rel, j.end()))
 }
+
+func (j journey) end() v1alpha1.ReleasePhase { return cmp.Or(j.ends, v1alpha1.ReleaseSucceeded) }
 
 // expectDeployed checks everything that a deploy leaves behind.
 func (w *world) expectDeployed(rel *v1alpha1.Release) {

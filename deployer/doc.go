@@ -60,8 +60,8 @@
 //
 // The tracks are
 //
-//	deploy:   build attach stage warm verify promote switch confirm soak
-//	undo:     restore discard
+//	deploy:   build attach stage warm verify promote shift switch confirm soak
+//	undo:     restore withdraw discard
 //	rollback: size warm switch confirm
 //
 // # Decisions

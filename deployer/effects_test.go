@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"path"
@@ -204,7 +205,22 @@ func patched(body string) string {
 			all = append(all, " "+o.Op+" "+places.ReplaceAllString(o.Path, ""))
 		}
 	}
-	return strings.Join(slices.Compact(all), "")
+	return strings.Join(slices.Compact(all), "") + dividing(body)
+}
+
+// dividing are the weights of a patch that divides users.
+func dividing(body string) string {
+	var ops []struct {
+		Path  string
+		Value any
+	}
+	_ = json.Unmarshal([]byte(body), &ops) // patched says what is wrong with it
+	for i, o := range ops {
+		if weight, _ := o.Value.(float64); strings.HasSuffix(o.Path, "/weight") && weight > 0 && weight < 100 {
+			return fmt.Sprint(" ", weight, "/", ops[i+1].Value)
+		}
+	}
+	return ""
 }
 
 func ofRelease(rel *v1alpha1.Release, err error) []string {
@@ -223,6 +239,18 @@ func ofRelease(rel *v1alpha1.Release, err error) []string {
 	}
 	if b := rel.Status.Build; b != nil && b.ID != "" {
 		all = append(all, "release: Build.ID")
+	}
+	if s := rel.Status.Shift; s != nil {
+		for _, w := range s.Weights {
+			name := fmt.Sprint("release: weight ", w.Weight)
+			all = append(all, name)
+			if w.Generation != 0 {
+				all = append(all, name+" seen")
+			}
+			if w.EffectiveAt != nil {
+				all = append(all, name+" in effect")
+			}
+		}
 	}
 	if rel.Status.FinishedAt != nil {
 		all = append(all, "release: FinishedAt")

@@ -44,10 +44,10 @@ func (e ending) fail(a *attempt, f *fault) {
 // finding that was just added informs the application's owner.
 func (e ending) giveUp(a *attempt) {
 	now, m := metav1.NewTime(a.o.Now), &a.rel.Status.Milestones
-	if track.Restored(a.rel) {
-		m.DiscardedAt = &now
-	} else {
+	if track.Kept(a.rel) {
 		m.KeptAt = &now
+	} else {
+		m.DiscardedAt = &now
 	}
 	e.leave(a)
 }

@@ -40,7 +40,7 @@ func (f fencing) fence(ctx context.Context, a *attempt) error {
 	if observeErr != nil {
 		return observeErr
 	}
-	a.o.Routes = now
+	a.o.Routes = now.DuringRelease(a.rel)
 	if err != nil && track.PatchMayBeOut(a.rel, a.o) {
 		return err // not our patch: look again
 	}

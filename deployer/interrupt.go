@@ -46,7 +46,7 @@ func interrupted(a *attempt) *fault {
 // the fix. It is nil if nothing prevents the switch.
 func stranded(a *attempt) *v1alpha1.Advice {
 	m := a.rel.Status.Milestones
-	if a.rel.Spec.Kind == v1alpha1.Rollback || m.Target == "" || m.SwitchIntendedAt != nil {
+	if a.rel.Spec.Kind == v1alpha1.Rollback || m.Target == "" || m.SwitchIntendedAt != nil || a.rel.LastWeight() != nil {
 		return nil
 	}
 	return track.Stranded(a.bg, a.o.Previous)

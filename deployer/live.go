@@ -21,3 +21,31 @@ func (l livePods) askReady(ctx context.Context, a *attempt, side track.Side) (pr
 	result := gate.Round(ctx, l.pods, plan, a.bg.Spec.Gate.TryTimeout.Duration, side.Ready())
 	return result.Problem, result.CouldNotLook
 }
+
+// look looks once at the target, which has users: how many pods are ready, and whether the
+// ready ones answer the gate's requests.
+func (l livePods) look(ctx context.Context, a *attempt) track.SoakLook {
+	t := a.o.Target
+	look := track.SoakLook{At: a.o.Now, Restarts: t.Restarts()}
+	if look.Problem = track.TooFewReady(t); look.Problem != nil {
+		return look
+	}
+	look.Problem, look.Unseen = l.askReady(ctx, a, t)
+	return look
+}
+
+// watchFault is how a watch of pods that have users fails a release; nil if it does not.
+func watchFault(ctx context.Context, a *attempt, from evidenceReader, v track.SoakVerdict) error {
+	switch v.Outcome {
+	case track.SoakCrashed:
+		f := releaseFault(v1alpha1.FailedSoakRestarts, "containers of %s were restarted %s", a.o.Target.Deployment, v.Message)
+		f.evidence = from.Evidence(ctx, a.bg, a.o.Target)
+		return f
+	case track.SoakFailed:
+		f := releaseFault(v1alpha1.FailedSoak, "%s", v.Message)
+		f.evidence = append(f.evidence, *v.Evidence)
+		return f
+	case track.SoakAgain, track.SoakHeld, track.SoakUnseen:
+	}
+	return nil
+}

@@ -68,13 +68,13 @@ func (l looking) look(ctx context.Context, log *slog.Logger, key client.ObjectKe
 	if err != nil {
 		return 0, err
 	}
-	o, err := l.observing.application(ctx, bg)
-	if err != nil {
-		return 0, err
-	}
 	found := <-released
 	if found.err != nil {
 		return 0, found.err
+	}
+	o, err := l.observing.application(ctx, bg, found.releases)
+	if err != nil {
+		return 0, err
 	}
 	l.beside.hear(bg, found.releases)
 	w := &work{log: log, bg: bg, o: o, before: bg.DeepCopy()}
@@ -187,6 +187,7 @@ func (l looking) driveActive(ctx context.Context, w *work, rel *v1alpha1.Release
 	}
 	if rel.Status.Phase.Finished() {
 		w.bg.Status.Active = nil
+		w.o.Routes = w.o.Routes.DuringRelease(nil)
 		w.wakeAt(w.o.Now) // the next in the queue
 		return nil
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/proof"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // measuring measures a release around its switch.
@@ -32,9 +33,12 @@ func (ms measuring) measure(a *attempt, s v1alpha1.Step) error {
 	}
 	st := &a.rel.Status
 	switch s {
-	case v1alpha1.StepWarm, v1alpha1.StepVerify, v1alpha1.StepSize, v1alpha1.StepSwitch:
+	case v1alpha1.StepWarm, v1alpha1.StepVerify, v1alpha1.StepSize, v1alpha1.StepShift, v1alpha1.StepSwitch:
 		if st.Milestones.SwitchIntendedAt != nil {
 			break
+		}
+		if track.Divides(a.rel, a.o) {
+			return ms.keepBaseline(a, m)
 		}
 		length := a.bg.Spec.Proof.BaselineTime()
 		if m != nil && (length == 0 || a.rel.Spec.Kind == v1alpha1.Rollback || !ms.baselineOld(a, m)) {
@@ -63,6 +67,16 @@ func (ms measuring) measure(a *attempt, s v1alpha1.Step) error {
 		return nil
 	}
 	return ms.resume(a)
+}
+
+// keepBaseline continues with the baseline from before the first weight: a later one would
+// have answers of the new version. Another process reads it from the record.
+func (ms measuring) keepBaseline(a *attempt, m *measurement) error {
+	if m != nil || a.rel.Status.Proof == nil {
+		return nil
+	}
+	_, err := ms.prober(a, proof.Resume(*a.rel.Status.Proof, time.Time{}))
+	return err
 }
 
 // baselineOld reports whether the baseline is too old to show what failed before the switch.
@@ -155,6 +169,13 @@ func (ms measuring) baseline(a *attempt, m *measurement) time.Time {
 		return a.o.Now.Add(settling)
 	}
 	return time.Time{}
+}
+
+// waitsForBaseline is the wait until the public address was asked for long enough.
+func waitsForBaseline(a *attempt, m *measurement, full time.Time) pause {
+	waits := track.WaitsForObject(v1alpha1.WaitsForBaseline, "", a.bg.Spec.URL)
+	waits.Until = track.Stamp(m.FullAt())
+	return pause{until: full, message: "takes a baseline of " + a.bg.Spec.URL + " until " + track.Clock(m.FullAt()), waits: waits}
 }
 
 // moving records, right before a patch, that it moves traffic. If another look or process

@@ -26,13 +26,15 @@ type observing struct {
 	settle time.Duration // of [route.Router]
 }
 
-// application reads the objects of an application.
-func (s observing) application(ctx context.Context, bg *v1alpha1.BlueGreen) (track.Observed, error) {
+// application reads the objects of an application, and the routes as its active release
+// means them.
+func (s observing) application(ctx context.Context, bg *v1alpha1.BlueGreen, releases []v1alpha1.Release) (track.Observed, error) {
 	o := track.Observed{Now: time.Now(), Sides: map[v1alpha1.Color]track.Side{}}
-	var err error
-	if o.Routes, err = s.routes.Observe(ctx, bg); err != nil {
+	routes, err := s.routes.Observe(ctx, bg)
+	if err != nil {
 		return o, err
 	}
+	o.Routes = routes.DuringRelease(claimedOf(bg.Status.Active, releases))
 	for _, c := range []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green} {
 		if o.Sides[c], err = s.workloads.Observe(ctx, bg, c); err != nil {
 			return o, fmt.Errorf("observing the %s side: %w", c, err)
@@ -71,6 +73,11 @@ func (s observing) of(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha1
 	}
 	o.Target, o.Previous = o.Sides[target], o.Sides[target.Other()]
 	least := bg.Spec.MinReplicas
+	o.Canary, o.Holds = canaryOf(bg, rel), false
+	if shift := rel.Status.Shift; shift != nil && track.Divides(rel, o) {
+		least = max(least, shift.Replicas)
+		o.Holds = shift.Watch != nil && track.Holds(*shift.Watch, o.Now, bg.Spec.Gate.Freshness.Duration)
+	}
 	if r := rel.Spec.Rollback; r != nil && !o.Previous.DeploymentExists {
 		least = max(least, r.To.Replicas) // there is no live size to compare with
 	}
@@ -89,6 +96,18 @@ func (s observing) of(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha1
 		o.Groups, err = s.routes.Groups(ctx, bg, o.Routes, target)
 	}
 	return o, err
+}
+
+// canaryOf are the steps by which a release brings users to its target: those that it began
+// with, or those of the spec.
+func canaryOf(bg *v1alpha1.BlueGreen, rel *v1alpha1.Release) []v1alpha1.CanaryStep {
+	switch {
+	case rel.Status.Shift != nil:
+		return rel.Status.Shift.Steps
+	case bg.Spec.Canary != nil && bg.Spec.Gateway != nil:
+		return bg.Spec.Canary.Steps
+	}
+	return nil
 }
 
 // version is what runs on a colour, by digest if a pod reports it.

@@ -248,7 +248,7 @@ func (q queue) left(w *work) []leftVersion {
 		if rel.Name == live.Release {
 			break // earlier versions were compared with the live one
 		}
-		if rel.Spec.Kind == v1alpha1.Deploy && rel.Status.Phase.Finished() && track.Switched(rel) {
+		if rel.Spec.Kind == v1alpha1.Deploy && rel.Status.Phase.Finished() && (track.Switched(rel) || rel.LastWeight() != nil) {
 			commit := rel.Spec.Deploy.Commit
 			add(leftVersion{commit, v1alpha1.ShortCommit(commit) + ", which users had and left (" + rel.Name + ")", about{
 				because: v1alpha1.SupersededByLate, release: rel.Name, commit: commit,
@@ -320,7 +320,7 @@ func (q queue) buildAhead(ctx context.Context, w *work, active *v1alpha1.Release
 		return err
 	}
 	waits := active.Status.Phase == v1alpha1.ReleaseWaiting
-	if len(deploys) == 0 || active.Spec.Kind == v1alpha1.Rollback || !waits && active.Status.Step != v1alpha1.StepSoak {
+	if len(deploys) == 0 || active.Spec.Kind == v1alpha1.Rollback || !waits && active.Status.Step != v1alpha1.StepSoak && active.Status.Step != v1alpha1.StepShift {
 		return nil
 	}
 	if w.barred != nil {
@@ -336,7 +336,7 @@ func (q queue) buildAhead(ctx context.Context, w *work, active *v1alpha1.Release
 	if err := q.driving.drive(ctx, w, head, v1alpha1.StepBuild); err != nil {
 		return err
 	}
-	if !waits || !track.Built(head) {
+	if !waits || !track.Built(head) || track.Divides(active, w.o) { // users have seen it: they get it, or go back first
 		return nil
 	}
 	var older bool

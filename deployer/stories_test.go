@@ -247,6 +247,12 @@ func (w *world) restartNew(rel *v1alpha1.Release) {
 	w.t.Helper()
 	w.promote(rel)
 	w.await(rel, "soak", soaking)
+	w.countRestarts(rel)
+}
+
+// countRestarts has the pods of a release restarted twice.
+func (w *world) countRestarts(rel *v1alpha1.Release) {
+	w.t.Helper()
 	var pods corev1.PodList
 	check(w.t, w.kube.List(w.t.Context(), &pods, client.InNamespace(w.namespace), client.MatchingLabels{"version": "green"}))
 	for i := range pods.Items {

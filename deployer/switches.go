@@ -1,6 +1,7 @@
 package deployer
 
 import (
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,6 +20,7 @@ type switches struct {
 // So no switch is lost.
 func (s switches) recordSwitch(w *work, rel *v1alpha1.Release) {
 	m, st := rel.Status.Milestones, &w.bg.Status
+	s.leftCanary(w, rel)
 	if m.SwitchedAt == nil || m.Previous == nil {
 		return
 	}
@@ -73,6 +75,19 @@ func (s switches) rolledBack(w *work, rel *v1alpha1.Release) {
 	}
 	w.bg.Status.RolledBack = append(w.bg.Status.RolledBack, v1alpha1.RolledBack{
 		Commit: from.Commit, Release: rel.Name, By: rel.AskedBy(), At: *rel.Status.Milestones.SwitchedAt,
+	})
+}
+
+// leftCanary remembers, once, a commit that a person took users back from before they all
+// had it.
+func (s switches) leftCanary(w *work, rel *v1alpha1.Release) {
+	c, m := rel.Spec.Cancel, rel.Status.Milestones
+	if c == nil || !c.RollsBack || !rel.Divides() || m.WithdrawnAt == nil ||
+		slices.ContainsFunc(w.bg.Status.RolledBack, func(r v1alpha1.RolledBack) bool { return r.Release == rel.Name }) {
+		return
+	}
+	w.bg.Status.RolledBack = append(w.bg.Status.RolledBack, v1alpha1.RolledBack{
+		Commit: rel.Spec.Deploy.Commit, Release: rel.Name, By: rel.CancelledBy(), At: *m.WithdrawnAt,
 	})
 }
 

@@ -94,7 +94,10 @@ type minimum struct {
 // keepsSize reports whether a colour's autoscaler must not scale it down: a release brings users
 // there, or users have left and it still drains or is held.
 func (m minimum) keepsSize(w *work, active *v1alpha1.Release, c v1alpha1.Color) bool {
-	if w.bg.Status.Active != nil && active != nil && active.Status.Milestones.Target == c {
+	if w.bg.Status.Active != nil && active != nil && (active.Status.Milestones.Target == c || track.Divides(active, w.o)) {
+		return true
+	}
+	if w.o.Routes.Mixed() { // users are on both, whoever divided them
 		return true
 	}
 	last := w.bg.Status.LastSwitch
@@ -111,6 +114,8 @@ func (m minimum) minimums(ctx context.Context, w *work, active *v1alpha1.Release
 		switch last := w.bg.Status.LastSwitch; {
 		case !m.keepsSize(w, active, c):
 			err = m.workloads.RestoreMinimum(ctx, w.bg, side)
+		case w.bg.Status.Active != nil && active != nil && track.Divides(active, w.o):
+			err = m.workloads.RaiseMinimum(ctx, w.bg, side, active.Status.Shift.Replicas)
 		case last != nil && !last.Shrunk && last.From.Color == c && side.Replicas > 0:
 			err = m.workloads.RaiseMinimum(ctx, w.bg, side, side.Replicas)
 		}

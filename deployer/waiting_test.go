@@ -1,6 +1,7 @@
 package deployer
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -74,7 +75,13 @@ func tellsOf(f v1alpha1.Waiting, message string) bool {
 		return message == strings.TrimSuffix("waits: locked by "+f.By+" since "+minute(f.Since)+": "+f.Detail, ": ")
 	case v1alpha1.WaitsForTurn:
 		return strings.TrimPrefix(message, "built, ") == "waits for "+f.Release
+	case v1alpha1.WaitsForShift:
+		return f.Because == v1alpha1.BecauseNeed && says(f.Detail) ||
+			f.Because == "" && counts && message == fmt.Sprintf("the new version has %d %% of the users until %s", f.Done, track.Clock(f.Until.Time))
 	case v1alpha1.WaitsForDrain:
+		if f.Because == v1alpha1.BecauseWithdraw {
+			return says(" has drained, " + track.Clock(f.Until.Time))
+		}
 		return message == "waits until the last switch has drained, "+track.Clock(f.Until.Time)
 	case v1alpha1.WaitsForTakeUp:
 		return message == "waits until the load balancer takes up the last switch: "+f.Detail

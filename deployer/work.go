@@ -30,16 +30,20 @@ type work struct {
 // active returns the unfinished release that the claim names. A claim of a finished or missing
 // release is void.
 func (w *work) active() *v1alpha1.Release {
-	c := w.bg.Status.Active
-	if c == nil {
-		return nil
+	rel := claimedOf(w.bg.Status.Active, w.releases)
+	if rel == nil {
+		w.bg.Status.Active = nil
 	}
-	for i := range w.releases {
-		if string(w.releases[i].UID) == c.UID && !w.releases[i].Status.Phase.Finished() {
-			return &w.releases[i]
+	return rel
+}
+
+// claimedOf is the unfinished release that a claim names; nil if there is none.
+func claimedOf(c *v1alpha1.Claim, releases []v1alpha1.Release) *v1alpha1.Release {
+	for i := range releases {
+		if c != nil && string(releases[i].UID) == c.UID && !releases[i].Status.Phase.Finished() {
+			return &releases[i]
 		}
 	}
-	w.bg.Status.Active = nil
 	return nil
 }
 

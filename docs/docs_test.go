@@ -73,7 +73,7 @@ var (
 	refused = regexp.MustCompile(`(?m)^(\s*)# (\w+: .*# refused by this version)`)
 	// instead matches a field that stands in a comment because another of the
 	// example is there in its place.
-	instead = regexp.MustCompile(`(?m)^(\s*)# (\w+: .*# no default, instead of)`)
+	instead = regexp.MustCompile(`(?m)^(\s*)# (\w+: .*# no default, (?:instead of|with gateway))`)
 )
 
 // withRefused is the example with the refused fields set.
@@ -166,8 +166,9 @@ func TestTheDefaultsOfTheFullExampleAreTheSchemas(t *testing.T) {
 var saysWithout = regexp.MustCompile(`^(required|default: |no default|refused)`)
 
 // commentsOf returns the comments of the lines of each field, by its last name.
-// inline matches a field with one field of its own in the same line.
-var inline = regexp.MustCompile(`^\s*# \w+: \{(\w+): [^,{}]*\}`)
+// inline matches a field with one field of its own in the same line, or with a list of
+// what has two.
+var inline = regexp.MustCompile(`^\s*# \w+: \{(\w+): (?:[^,{}]*|\[\{(\w+): \w+, (\w+): \w+\}.*\])\}`)
 
 func commentsOf(text string) map[string][]string {
 	field := regexp.MustCompile(`^[\s#-]*(\w+):.*?# (.*)$`)
@@ -175,8 +176,8 @@ func commentsOf(text string) map[string][]string {
 	for line := range strings.Lines(text) {
 		if m := field.FindStringSubmatch(strings.TrimRight(line, "\n")); m != nil {
 			found[m[1]] = append(found[m[1]], m[2])
-			if inline := inline.FindStringSubmatch(line); inline != nil {
-				found[inline[1]] = append(found[inline[1]], m[2])
+			for _, name := range inline.FindStringSubmatch(line) {
+				found[name] = append(found[name], m[2])
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package record_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -53,7 +54,7 @@ func TestADeliveryOfANewerVersionIsLeftAloneAndSaid(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- mgr.Start(ctx) }()
-	if note := awaitEvent(t, r.Namespace, d.Name, "NewerRecord").Note; !strings.Contains(note, "format 2") ||
+	if note := awaitEvent(t, r.Namespace, d.Name, "NewerRecord").Note; !strings.Contains(note, fmt.Sprint("format ", v1alpha1.Format+1)) ||
 		!strings.Contains(note, "upgrade this Turnout") {
 		t.Errorf("the event says %q, want the format and the way out", note)
 	}

@@ -37,6 +37,7 @@ type BlueGreenList struct {
 // repository and build.project alone is complete.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.gateway) || !has(self.ingress) || ((!has(self.ingress.name) || size(self.ingress.name) == 0) && (!has(self.ingress.standbyHost) || size(self.ingress.standbyHost) == 0))",message="users are routed by an Ingress or by a gateway, not by both: remove ingress or gateway"
+// +kubebuilder:validation:XValidation:rule="!has(self.canary) || has(self.gateway)",message="canary needs a gateway: an Ingress sends all users to one Service"
 type BlueGreenSpec struct {
 	// Repository whose merges deploy here, as owner/name. The annotation
 	// turnout.dev/repositories must grant it to the namespace.
@@ -101,6 +102,10 @@ type BlueGreenSpec struct {
 
 	// Gateway routes users instead, by an HTTPRoute of the Gateway API.
 	Gateway *GatewaySpec `json:"gateway,omitempty"`
+
+	// Canary brings users to the new version in steps, before the switch. It needs a
+	// gateway. Default: none.
+	Canary *CanarySpec `json:"canary,omitempty"`
 
 	// Gate is the health gate that a staged colour must pass before the switch.
 	// +kubebuilder:default={}

@@ -111,6 +111,7 @@ const (
 	FailedGate           FailureReason = "GateFailed"     // a pod failed the gate
 	FailedPublicAddress  FailureReason = "PublicAddress"  // the public address fails since the switch
 	FailedNotTakenUp     FailureReason = "NotTakenUp"     // the switch took no effect in time
+	FailedWeight         FailureReason = "Weight"         // a share of the users took no effect in time
 	FailedSoak           FailureReason = "SoakFailed"     // the live pods were unhealthy for too long
 	FailedSoakUnseen     FailureReason = "SoakUnseen"     // the live pods could not be checked
 	FailedSoakRestarts   FailureReason = "CrashLoop"      // containers of the live pods were restarted

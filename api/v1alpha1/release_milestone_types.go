@@ -35,6 +35,9 @@ type Milestones struct {
 	// Approved: the switch may happen.
 	Approved *ApprovedMilestone `json:"approved,omitempty"`
 
+	// ShiftedAt: every step of the canary was taken.
+	ShiftedAt *metav1.Time `json:"shiftedAt,omitempty"`
+
 	// SwitchIntendedAt is the point of no return.
 	SwitchIntendedAt *metav1.Time `json:"switchIntendedAt,omitempty"`
 
@@ -57,6 +60,10 @@ type Milestones struct {
 	// KeptAt: traffic stays on the target although the release failed, because
 	// the previous colour could not take it.
 	KeptAt *metav1.Time `json:"keptAt,omitempty"`
+
+	// WithdrawnAt: after a canary that failed, nobody is sent to the target any more: the
+	// weight 0 is in effect and drained.
+	WithdrawnAt *metav1.Time `json:"withdrawnAt,omitempty"`
 
 	// DiscardedAt: the target is shrunk.
 	DiscardedAt *metav1.Time `json:"discardedAt,omitempty"`

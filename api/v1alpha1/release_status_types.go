@@ -74,6 +74,9 @@ type ReleaseStatus struct {
 	// Gate is the state of the health gate's rounds.
 	Gate *GateStatus `json:"gate,omitempty"`
 
+	// Shift is how it divides users between the two colours; unset before the first weight.
+	Shift *ShiftStatus `json:"shift,omitempty"`
+
 	// Soak is the state of the watch under live traffic.
 	Soak *SoakStatus `json:"soak,omitempty"`
 

@@ -7,18 +7,20 @@ type Step string
 
 // The steps of the three tracks.
 const (
-	StepBuild   Step = "build"   // the commit's image exists, known by digest
-	StepAttach  Step = "attach"  // the target's Service is referenced under the standby host
-	StepStage   Step = "stage"   // the target runs the image, at the live colour's size
-	StepWarm    Step = "warm"    // the load balancer finds every endpoint of the target healthy
-	StepVerify  Step = "verify"  // the health gate passes on every pod of the target
-	StepPromote Step = "promote" // the switch is approved
-	StepSwitch  Step = "switch"  // one patch moves the traffic
-	StepConfirm Step = "confirm" // the public address answers
-	StepSoak    Step = "soak"    // watched under live traffic
-	StepRestore Step = "restore" // traffic goes back to the previous colour
-	StepDiscard Step = "discard" // the target is shrunk
-	StepSize    Step = "size"    // the version to return to runs, at the live colour's size
+	StepBuild    Step = "build"    // the commit's image exists, known by digest
+	StepAttach   Step = "attach"   // the target's Service is referenced under the standby host
+	StepStage    Step = "stage"    // the target runs the image, at the live colour's size
+	StepWarm     Step = "warm"     // the load balancer finds every endpoint of the target healthy
+	StepVerify   Step = "verify"   // the health gate passes on every pod of the target
+	StepPromote  Step = "promote"  // the switch is approved
+	StepShift    Step = "shift"    // the target gets a growing share of the users
+	StepSwitch   Step = "switch"   // one patch moves the traffic
+	StepConfirm  Step = "confirm"  // the public address answers
+	StepSoak     Step = "soak"     // watched under live traffic
+	StepRestore  Step = "restore"  // traffic goes back to the previous colour
+	StepWithdraw Step = "withdraw" // the target's share goes back to 0
+	StepDiscard  Step = "discard"  // the target is shrunk
+	StepSize     Step = "size"     // the version to return to runs, at the live colour's size
 )
 
 // BuildStatus is a plain handle of a build, enough to find it after a crash.

@@ -238,6 +238,10 @@ type Cancel struct {
 	// Cause says where it was asked.
 	Cause Cause `json:"cause"`
 
+	// RollsBack: it was asked to go back, and users had the version. A later release that
+	// contains it waits for a person.
+	RollsBack bool `json:"rollsBack,omitempty"`
+
 	// Reason in the person's own words, or what superseded the release.
 	// +kubebuilder:validation:MaxLength=1024
 	Reason string `json:"reason,omitempty"`

@@ -42,7 +42,7 @@ type Waiting struct {
 
 // WaitingFor is what a release waits for.
 //
-// +kubebuilder:validation:Enum=Approval;Lock;Turn;Drain;TakeUp;Application;Repository;Grant;Build;Pods;Deployment;Ingress;LoadBalancer;Gate;Baseline;Address;Soak;Answer;Retry
+// +kubebuilder:validation:Enum=Approval;Lock;Turn;Drain;TakeUp;Application;Repository;Grant;Build;Pods;Deployment;Ingress;LoadBalancer;Gate;Baseline;Shift;Address;Soak;Answer;Retry
 type WaitingFor string
 
 // What a release waits for.
@@ -62,6 +62,7 @@ const (
 	WaitsForLoadBalancer WaitingFor = "LoadBalancer" // the load balancer knows a Service, finds pods healthy, or takes up the switch
 	WaitsForGate         WaitingFor = "Gate"         // the health gate's rounds
 	WaitsForBaseline     WaitingFor = "Baseline"     // the public address is measured before the switch
+	WaitsForShift        WaitingFor = "Shift"        // the new version had its share of the users for long enough
 	WaitsForAddress      WaitingFor = "Address"      // the public address is measured after the switch
 	WaitsForSoak         WaitingFor = "Soak"         // the new version is watched under live traffic
 	WaitsForAnswer       WaitingFor = "Answer"       // GitHub, Cloud Build, Cloud Storage or a registry answers
@@ -71,7 +72,7 @@ const (
 // WaitingBecause is why a release waits. For Application, Repository and Grant it is the
 // reason of the condition Ready.
 //
-// +kubebuilder:validation:Enum=Manual;RolledBack;Building;Queued;AwaitingApproval;Listing;Found;Lost;Seed;Renewed;Starting;Rollout;Attach;Detach;Switch;Restore;LateSwitch;Reference;Health;Endpoints;Time;Tail;OldVersion;Unseen;Unhealthy;Metrics;NotGranted;RepositoryChanged;NotInstalled;BranchMissing;IngressMissing;NotRouted;MixedRoutes;ServiceMissing;DeploymentMissing;ServiceShared;Selector;StandbyHost;Container;Preflight
+// +kubebuilder:validation:Enum=Manual;RolledBack;Building;Queued;AwaitingApproval;Listing;Found;Lost;Seed;Renewed;Starting;Rollout;Attach;Detach;Switch;Restore;LateSwitch;Weight;Withdraw;Need;Reference;Health;Endpoints;Time;Tail;OldVersion;Unseen;Unhealthy;Metrics;NotGranted;RepositoryChanged;NotInstalled;BranchMissing;IngressMissing;NotRouted;MixedRoutes;ServiceMissing;DeploymentMissing;ServiceShared;Selector;StandbyHost;Container;Preflight
 type WaitingBecause string
 
 // Why a release waits.
@@ -96,6 +97,10 @@ const (
 	BecauseSwitch     WaitingBecause = "Switch"     // Ingress: it will route users to the target; LoadBalancer: no sign yet that it does
 	BecauseRestore    WaitingBecause = "Restore"    // Ingress: it will route users back
 	BecauseLateSwitch WaitingBecause = "LateSwitch" // Ingress: the switch arrived while it was being undone
+
+	BecauseWeight   WaitingBecause = "Weight"   // Ingress: it is to give the target a share; LoadBalancer: it is to tell that it does
+	BecauseWithdraw WaitingBecause = "Withdraw" // the same of the share 0; Drain: front ends may still send users to the target
+	BecauseNeed     WaitingBecause = "Need"     // Shift: something that a larger share needs does not hold
 
 	BecauseReference WaitingBecause = "Reference" // LoadBalancer: it does not know the target's Service yet
 	BecauseHealth    WaitingBecause = "Health"    // LoadBalancer: it does not find all pods healthy yet

@@ -145,6 +145,21 @@ func Manual() Happening {
 	return Waits(v1alpha1.Waiting{For: v1alpha1.WaitsForApproval, Because: v1alpha1.BecauseManual})
 }
 
+// Divides gives the new version such weights, one after the other.
+func Divides(weights ...int32) Happening {
+	return func(r *v1alpha1.Release) {
+		Verified(r)
+		r.Status.Step, r.Status.Shift = v1alpha1.StepShift, &v1alpha1.ShiftStatus{Replicas: 3}
+		for i, w := range weights {
+			at := metav1.NewMicroTime(At(151 + 100*i).Time)
+			r.Status.Shift.Weights = append(r.Status.Shift.Weights, v1alpha1.ShiftedWeight{
+				Weight: w, IntendedAt: at, Generation: int64(3 + i), EffectiveAt: &at,
+			})
+		}
+		r.Status.Timeline = append(r.Status.Timeline, Entry(v1alpha1.StepShift, 151, 0, forKubectl))
+	}
+}
+
 // Switched moves users.
 func Switched(r *v1alpha1.Release) {
 	Verified(r)

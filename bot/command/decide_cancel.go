@@ -33,6 +33,9 @@ func (c cancelling) cancel() Decision {
 	}
 	about.Next = []Command{c.s.Typed(Retry)}
 	d := answer(CodeCancelled, about)
+	if rel.SeenByUsers() {
+		d.Code = CodeWithdrawn
+	}
 	d.Cancel = c.s.cancelOf(rel)
 	return d
 }

@@ -40,6 +40,8 @@ func (p deploying) promoteRelease(rel *v1alpha1.Release) Decision {
 		return answer(CodeSwitched, about)
 	case m.SwitchIntendedAt != nil:
 		return answer(CodeSwitching, about)
+	case rel.Divides():
+		return answer(CodeShifting, about).and(p.s.behindLock()...)
 	case rel.Spec.Approval != nil:
 		about.By = rel.ApprovedBy()
 		return answer(CodeApprovedAlready, about).and(p.s.behindLock()...)

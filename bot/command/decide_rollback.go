@@ -104,6 +104,9 @@ func (w leaving) rollbackDeploy(rel *v1alpha1.Release) Decision {
 	case m.SwitchIntendedAt == nil:
 		d := answer(CodeCancelledByBack, about)
 		d.Cancel = w.s.cancelOf(rel)
+		if rel.SeenByUsers() {
+			d.Code, d.Cancel.Cancel.RollsBack = CodeWithdrawnByBack, true
+		}
 		return d
 	case m.Previous == nil || m.Previous.Image == "":
 		return refuse(CodePreviousUnknown, about)

@@ -22,6 +22,7 @@ const (
 	CodeBeingUndoneAlready   Code = "BeingUndoneAlready"
 	CodeSwitched             Code = "Switched" // users have it, and its release is not over
 	CodeSwitching            Code = "Switching"
+	CodeShifting             Code = "Shifting" // some users have it, by the steps of its canary
 	CodeLiveAlready          Code = "LiveAlready"
 	CodeApproved             Code = "Approved"      // it waited for the approval
 	CodeApprovedEarly        Code = "ApprovedEarly" // its gate has not passed yet
@@ -59,6 +60,8 @@ const (
 
 	CodeCancelled        Code = "Cancelled"       // the release is being undone
 	CodeCancelledByBack  Code = "CancelledByBack" // by /rollback
+	CodeWithdrawn        Code = "Withdrawn"       // it is being undone, and some users have it
+	CodeWithdrawnByBack  Code = "WithdrawnByBack" // by /rollback
 	CodeCancelledAlready Code = "CancelledAlready"
 	CodeTooLate          Code = "TooLate"
 	CodeNothingToCancel  Code = "NothingToCancel" // Version ended in Phase; without Version there was none

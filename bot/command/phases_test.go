@@ -49,6 +49,7 @@ var phases = []phase{
 	{"at its health gate", approved, stopped, stopped, refused, locked, answered, in(bottest.Running, step(v1alpha1.StepVerify))},
 	{"waiting for a person", approved, stopped, stopped, refused, locked, answered, in(bottest.WaitsFor)},
 	{"waiting behind a lock", approved, stopped, stopped, refused, answered, unlocked, in(bottest.Running, queued, behindLock)},
+	{"dividing users", answered, stopped, stopped, refused, locked, answered, in(bottest.Running, dividing)},
 	{"switching", answered, wentBack, refused, refused, locked, answered, in(bottest.Switching, step(v1alpha1.StepSwitch))},
 	{"confirming", answered, wentBack, refused, refused, locked, answered, in(bottest.Soaking, step(v1alpha1.StepConfirm), unconfirmed)},
 	{"soaking", answered, wentBack, refused, refused, locked, answered, in(bottest.Soaking, step(v1alpha1.StepSoak))},
@@ -305,4 +306,10 @@ func (p *page) check(t *testing.T) {
 	if diff := cmp.Diff(string(now), want); diff != "" {
 		t.Errorf("%s is not what the commands do (-page +commands), rewrite with -update:\n%s", pageFile, diff)
 	}
+}
+
+// dividing: some users have it.
+func dividing(s *command.Situation) {
+	s.Releases[0].Status.Step = v1alpha1.StepShift
+	s.Releases[0].Status.Shift = &v1alpha1.ShiftStatus{Weights: []v1alpha1.ShiftedWeight{{Weight: 5}}}
 }

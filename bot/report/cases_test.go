@@ -144,6 +144,18 @@ func reports() map[string]bottest.Case {
 			For: v1alpha1.WaitsForLock, By: "wanda",
 			Since: bottest.At(-600),
 		})).With(bottest.LockedBy("")),
+		"shifting": bottest.Reported(bottest.Divides(5, 25), bottest.RestsOn(v1alpha1.Waiting{
+			For: v1alpha1.WaitsForShift, Done: 25, Of: 100, Until: bottest.At(900),
+		})),
+		"withdrawing": bottest.Reported(bottest.Divides(5, 25, 0),
+			bottest.Fails(v1alpha1.FaultRelease, v1alpha1.StepShift, "CrashLoop", "containers of shop-green were restarted 2 times"),
+			bottest.RestsOn(v1alpha1.Waiting{For: v1alpha1.WaitsForDrain, Because: v1alpha1.BecauseWithdraw, Until: bottest.At(700)})),
+		"withdrawn": bottest.Reported(bottest.Divides(5, 25, 0),
+			bottest.Fails(v1alpha1.FaultRelease, v1alpha1.StepShift, "CrashLoop", "containers of shop-green were restarted 2 times"),
+			func(r *v1alpha1.Release) { r.Status.Milestones.WithdrawnAt = bottest.At(700) }, bottest.Ends(v1alpha1.ReleaseFailed, 701)),
+		"divided-by-others": bottest.Reported(bottest.Divides(5, 25),
+			bottest.Fails(v1alpha1.FaultInterference, v1alpha1.StepShift, "Interference", "httproute shop was given other weights by someone else"),
+			bottest.Ends(v1alpha1.ReleaseError, 400)),
 		"switching": bottest.Reported(bottest.Verified, bottest.TookSteps(bottest.Entry(v1alpha1.StepSwitch, 151, 0, "")),
 			func(r *v1alpha1.Release) {
 				r.Status.Milestones.SwitchIntendedAt = bottest.At(151)

@@ -37,6 +37,7 @@ var markdownFailures = map[command.Code]Text{
 	"FailedGateFailed":     {"it is not healthy${detail}", ""},
 	"FailedPublicAddress":  {"users see failures${detail}", ""},
 	"FailedNotTakenUp":     {"its switch took no effect${detail}", ""},
+	"FailedWeight":         {"its share of the users took no effect${detail}", ""},
 	"FailedSoakFailed":     {"it became unhealthy under live traffic${detail}", ""},
 	"FailedSoakUnseen":     {"it could not be watched under live traffic${detail}", ""},
 	"FailedCrashLoop":      {"it was restarted under live traffic${detail}", ""},

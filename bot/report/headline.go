@@ -109,6 +109,8 @@ func (h headline) progress() string {
 		return fmt.Sprintf("is live on %s, watched under live traffic", h.v.target())
 	case Moved(h.v.rel):
 		return fmt.Sprintf("is live on %s, being confirmed", h.v.target())
+	case m.SwitchIntendedAt == nil && h.v.rel.Divides():
+		return fmt.Sprintf("gets %d %% of the traffic on %s", h.v.rel.LastWeight().Weight, h.v.target())
 	case m.SwitchIntendedAt != nil:
 		return fmt.Sprintf("is getting the traffic on %s", h.v.target())
 	case m.Built == nil && h.v.rel.Status.Step == v1alpha1.StepBuild:

@@ -79,6 +79,8 @@ func (n nextSteps) nextUnderWay() string {
 		return n.readiness()
 	case n.v.rel.Status.Milestones.SwitchIntendedAt != nil:
 		return fmt.Sprintf("Next: %s goes back as soon as the switch is confirmed", n.v.command(command.Rollback))
+	case n.v.rel.Divides():
+		return fmt.Sprintf("Nothing to do; %s takes users back from it", n.v.command(command.Rollback))
 	case n.v.app.Status.Lock != nil:
 		return fmt.Sprintf("Next: it will wait before users are moved, %s; %s lets it go on · %s stops it",
 			lockText(n.v.app.Status.Lock, plain), n.v.command(command.Unlock), n.v.command(command.Cancel))

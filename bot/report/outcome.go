@@ -100,6 +100,14 @@ func (o outcome) consequence() string {
 		return "traffic goes back as soon as the version before can take it"
 	case m.SwitchedAt != nil:
 		return fmt.Sprintf("traffic stays on %s", o.v.target())
+	case o.v.rel.Divides():
+		if m.KeptAt != nil || interference(o.v.rel) {
+			return "users stay divided between both versions, as somebody else has divided them"
+		}
+		if m.WithdrawnAt != nil {
+			return "some users have seen it, and went back" + previous
+		}
+		return "some users have seen it, and go back" + previous
 	case m.SwitchIntendedAt != nil && m.RestoredAt == nil:
 		return "the switch was under way, look at the Ingress or HTTPRoute"
 	case interference(o.v.rel):

@@ -45,13 +45,16 @@ var markdownTexts = map[command.Code]Text{
 	command.CodeBeingUndoneAlready: {"The release of ${version} is being undone already.", ""},
 	command.CodeSwitched:           {"${version} is already live on ${color}.", ""},
 	command.CodeSwitching:          {"Traffic is being switched to ${version} right now.", ""},
-	command.CodeLiveAlready:        {"${version} is already live. Use ${next} to go back to the version before it.", ""},
-	command.CodeApproved:           {},
-	command.CodeApprovedEarly:      {"Approved: ${version} switches as soon as it has passed its health gate.", ""},
-	command.CodeApprovedLocked:     {"Approved, but ${version} has to wait.", ""},
-	command.CodeApprovedAlready:    {"${version} was approved by ${by} already; it switches when it is ready.", ""},
-	command.CodeSubmitted:          {},
-	command.CodeSubmittedLocked:    {"${version} will be released, but has to wait.", ""},
+	command.CodeShifting: {
+		"${version} gets its share of the users in the steps of spec.canary, and goes on by itself.", "",
+	},
+	command.CodeLiveAlready:     {"${version} is already live. Use ${next} to go back to the version before it.", ""},
+	command.CodeApproved:        {},
+	command.CodeApprovedEarly:   {"Approved: ${version} switches as soon as it has passed its health gate.", ""},
+	command.CodeApprovedLocked:  {"Approved, but ${version} has to wait.", ""},
+	command.CodeApprovedAlready: {"${version} was approved by ${by} already; it switches when it is ready.", ""},
+	command.CodeSubmitted:       {},
+	command.CodeSubmittedLocked: {"${version} will be released, but has to wait.", ""},
 	command.CodeRolledBack: {
 		"${version} was rolled back by ${leftby}.",
 		"Merge a commit that fixes it, which is released in its place; or type ${next} to try this commit again.",
@@ -114,7 +117,15 @@ var markdownTexts = map[command.Code]Text{
 	command.CodeCancelled: {
 		"The release of ${version} is being cancelled: users have not seen it, ${live} stays live. ${next} releases it once more.", "",
 	},
-	command.CodeCancelledByBack:  {"The release of ${version} is being cancelled: users have not seen it, ${live} stays live.", ""},
+	command.CodeCancelledByBack: {"The release of ${version} is being cancelled: users have not seen it, ${live} stays live.", ""},
+	command.CodeWithdrawn: {
+		"The release of ${version} is being cancelled: some users have seen it, and go back to ${live}, which stays live. " +
+			"${next} releases it once more.", "",
+	},
+	command.CodeWithdrawnByBack: {
+		"The release of ${version} is being cancelled: some users have seen it, and go back to ${live}, which stays live. " +
+			"A later version that contains it waits for an approval.", "",
+	},
 	command.CodeCancelledAlready: {"The release of ${version} was cancelled by ${by} already; ${live} stays live.", ""},
 	command.CodeTooLate: {
 		"It is too late to cancel ${version}: users are on it, or on their way.",

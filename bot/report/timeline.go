@@ -50,7 +50,8 @@ func (s timeline) stepMark(i int) string {
 		return "❌"
 	}
 	switch {
-	case entry.FinishedAt != nil && (entry.Step == v1alpha1.StepRestore || entry.Step == v1alpha1.StepDiscard):
+	case entry.FinishedAt != nil && (entry.Step == v1alpha1.StepRestore || entry.Step == v1alpha1.StepWithdraw ||
+		entry.Step == v1alpha1.StepDiscard):
 		return "↩️"
 	case entry.FinishedAt != nil:
 		return "✅"

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -17,7 +18,7 @@ func TestOlderProgramRefusesTheRecordOfANewerOne(t *testing.T) {
 	before := s.app.ResourceVersion
 	says := func(how string, code int, text string) {
 		t.Helper()
-		if code != exitTrouble || !strings.Contains(text, "written by a newer Turnout, in format 2") ||
+		if code != exitTrouble || !strings.Contains(text, fmt.Sprint("written by a newer Turnout, in format ", v1alpha1.Format+1)) ||
 			!strings.Contains(text, "upgrade this Turnout") {
 			t.Errorf("%s ends with %d and says %q", how, code, text)
 		}

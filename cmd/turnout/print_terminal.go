@@ -101,6 +101,9 @@ func toCome(rel *v1alpha1.Release) []string {
 		return nil
 	}
 	steps := track.Steps(rel.Spec.Kind)
+	if rel.Status.Shift == nil { // without a canary, or before it
+		steps = slices.DeleteFunc(steps, func(s v1alpha1.Step) bool { return s == v1alpha1.StepShift })
+	}
 	furthest := -1
 	for _, entry := range rel.Status.Timeline {
 		furthest = max(furthest, slices.Index(steps, entry.Step))

@@ -40,6 +40,7 @@ var terminalFailures = map[command.Code]report.Text{
 	"FailedGateFailed":     {Says: "it is not healthy${detail}"},
 	"FailedPublicAddress":  {Says: "users see failures${detail}"},
 	"FailedNotTakenUp":     {Says: "its switch took no effect${detail}"},
+	"FailedWeight":         {Says: "its share of the users took no effect${detail}"},
 	"FailedSoakFailed":     {Says: "it became unhealthy under live traffic${detail}"},
 	"FailedSoakUnseen":     {Says: "it could not be watched under live traffic${detail}"},
 	"FailedCrashLoop":      {Says: "it was restarted under live traffic${detail}"},

@@ -42,13 +42,16 @@ var terminalTexts = map[command.Code]report.Text{
 	command.CodeBeingUndoneAlready: {Says: "The release of ${version} is being undone already."},
 	command.CodeSwitched:           {Says: "${version} is already live on ${color}."},
 	command.CodeSwitching:          {Says: "Traffic is being switched to ${version} right now."},
-	command.CodeLiveAlready:        {Says: "${version} is already live. Use ${next} to go back to the version before it."},
-	command.CodeApproved:           {},
-	command.CodeApprovedEarly:      {Says: "Approved: ${version} switches as soon as it has passed its health gate."},
-	command.CodeApprovedLocked:     {Says: "Approved, but ${version} has to wait."},
-	command.CodeApprovedAlready:    {Says: "${version} was approved by ${by} already; it switches when it is ready."},
-	command.CodeSubmitted:          {},
-	command.CodeSubmittedLocked:    {Says: "${version} will be released, but has to wait."},
+	command.CodeShifting: {
+		Says: "${version} gets its share of the users in the steps of spec.canary, and goes on by itself.",
+	},
+	command.CodeLiveAlready:     {Says: "${version} is already live. Use ${next} to go back to the version before it."},
+	command.CodeApproved:        {},
+	command.CodeApprovedEarly:   {Says: "Approved: ${version} switches as soon as it has passed its health gate."},
+	command.CodeApprovedLocked:  {Says: "Approved, but ${version} has to wait."},
+	command.CodeApprovedAlready: {Says: "${version} was approved by ${by} already; it switches when it is ready."},
+	command.CodeSubmitted:       {},
+	command.CodeSubmittedLocked: {Says: "${version} will be released, but has to wait."},
 	command.CodeRolledBack: {
 		Says: "${version} was rolled back by ${leftby}.",
 		Next: "Merge a commit that fixes it, which is released in its place; or type ${next} to try this commit again.",
@@ -121,7 +124,15 @@ var terminalTexts = map[command.Code]report.Text{
 	command.CodeCancelled: {
 		Says: "The release of ${version} is being cancelled: users have not seen it, ${live} stays live. ${next} releases it once more.",
 	},
-	command.CodeCancelledByBack:  {Says: "The release of ${version} is being cancelled: users have not seen it, ${live} stays live."},
+	command.CodeCancelledByBack: {Says: "The release of ${version} is being cancelled: users have not seen it, ${live} stays live."},
+	command.CodeWithdrawn: {
+		Says: "The release of ${version} is being cancelled: some users have seen it, and go back to ${live}, which stays live. " +
+			"${next} releases it once more.",
+	},
+	command.CodeWithdrawnByBack: {
+		Says: "The release of ${version} is being cancelled: some users have seen it, and go back to ${live}, which stays live. " +
+			"A later version that contains it waits for an approval.",
+	},
 	command.CodeCancelledAlready: {Says: "The release of ${version} was cancelled by ${by} already; ${live} stays live."},
 	command.CodeTooLate: {
 		Says: "It is too late to cancel ${version}: users are on it, or on their way.", Next: "Type ${next} to take them back.",

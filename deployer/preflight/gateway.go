@@ -99,6 +99,7 @@ func policies(f Facts) []v1alpha1.Finding {
 		all = append(all, f.about("service", service(other)).warning("HealthCheckPolicy", "",
 			"has another HealthCheckPolicy than %s, which is live: make them alike", service(live)))
 	}
+	all = append(all, affinity(f)...)
 	a, b := fieldsOf(f.Gateways.Backend[live]), fieldsOf(f.Gateways.Backend[other])
 	object := f.about("service", service(other))
 	for _, field := range []string{"securityPolicy", "iap"} {
@@ -113,6 +114,24 @@ func policies(f Facts) []v1alpha1.Finding {
 	if !reflect.DeepEqual(a, b) {
 		all = append(all, object.warning("GCPBackendPolicy", "", "has another GCPBackendPolicy than %s, which is live: make them alike",
 			service(live)))
+	}
+	return all
+}
+
+// affinity finds what keeps the users of a canary with the colour that they had: weights
+// place only new sessions.
+func affinity(f Facts) []v1alpha1.Finding {
+	if f.App.Spec.Canary == nil {
+		return nil
+	}
+	var all []v1alpha1.Finding
+	for _, c := range both {
+		settings, _ := fieldsOf(f.Gateways.Backend[c])["sessionAffinity"].(map[string]any)
+		if kind, _ := settings["type"].(string); kind != "" && kind != "NONE" {
+			all = append(all, f.about("service", f.App.Side(c).Service).fault("SessionAffinity", "",
+				"has spec.default.sessionAffinity %s in its GCPBackendPolicy, so that the weights of spec.canary would place only new sessions, and "+
+					"users would stay with a version that was taken back: remove it, or remove spec.canary", kind))
+		}
 	}
 	return all
 }

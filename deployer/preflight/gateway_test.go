@@ -88,6 +88,15 @@ func TestPreflightOfAGateway(t *testing.T) {
 			[]found{{fault, "GCPBackendPolicy", green, ""}},
 		},
 		{
+			"a canary with session affinity", func(f *Facts) {
+				f.App.Spec.Canary = &v1alpha1.CanarySpec{}
+				for c := range f.Gateways.Backend {
+					f.Gateways.Backend[c] = map[string]any{"default": map[string]any{"sessionAffinity": map[string]any{"type": "CLIENT_IP"}}}
+				}
+			},
+			[]found{{fault, "SessionAffinity", "service shop/app-blue-svc", ""}, {fault, "SessionAffinity", green, ""}},
+		},
+		{
 			"no backend policy", func(f *Facts) { delete(f.Gateways.Backend, v1alpha1.Green) },
 			[]found{{warning, "GCPBackendPolicy", green, ""}},
 		},

@@ -21,6 +21,15 @@ func AllTo(c v1alpha1.Color) Shares {
 	return Shares{Green: wholeShare}
 }
 
+// Divided gives a colour a weight of 100, and the other one the rest.
+func Divided(c v1alpha1.Color, weight int32) Shares {
+	w := Shares{Blue: wholeShare - int64(weight), Green: int64(weight)}
+	if c == v1alpha1.Blue {
+		w.Blue, w.Green = w.Green, w.Blue
+	}
+	return w
+}
+
 // of is the weight of a colour.
 func (w Shares) of(c v1alpha1.Color) int64 {
 	if c == v1alpha1.Blue {
@@ -56,6 +65,25 @@ func SharesPatch(bg *v1alpha1.BlueGreen, s track.Routes, w Shares) ([]Op, error)
 		return nil, nil
 	}
 	return append(guard(s), ops...), nil
+}
+
+// weightsOf are those of both colours, rule by rule.
+func weightsOf(s track.Routes) []Shares {
+	var all []Shares
+	if s.Gateway == nil {
+		return nil
+	}
+	for _, r := range s.Gateway.Rules {
+		w := Shares{Blue: r.Refs[v1alpha1.Blue].Weight, Green: r.Refs[v1alpha1.Green].Weight}
+		switch {
+		case w.Green == 0:
+			w = AllTo(v1alpha1.Blue)
+		case w.Blue == 0:
+			w = AllTo(v1alpha1.Green)
+		}
+		all = append(all, w)
+	}
+	return all
 }
 
 // attachPatch makes every rule name both Services. All users stay on their colour.

@@ -372,7 +372,8 @@ func Same(before, after track.Routes) bool {
 	}
 	added := func(x track.Backend) bool { return !had[x.Path] && (x.Path == "/" || x.Path == portPath(x.Port)) }
 	if after.Gateway != nil { // the standby route is Turnout's own
-		return before.UID == after.UID && slices.Equal(key(before.Users, none), key(after.Users, none))
+		return before.UID == after.UID && slices.Equal(key(before.Users, none), key(after.Users, none)) &&
+			slices.Equal(weightsOf(before), weightsOf(after))
 	}
 	return before.UID == after.UID &&
 		slices.Equal(key(before.Users, none), key(after.Users, none)) &&

@@ -15,6 +15,8 @@ func Interference(r *v1alpha1.Release, o Observed) (message string, found bool) 
 		return o.Routes.String() + " is gone", true
 	case live == "":
 		return o.Routes.String() + " no longer routes users to one colour alone", true
+	case foreignShare(r, o):
+		return o.Routes.String() + " was given other weights by someone else", true
 	case m.SwitchIntendedAt == nil && live == m.Target:
 		return o.Routes.String() + " was switched to " + string(m.Target) + " by someone else before this release did", true
 	case m.SwitchedAt != nil && live != m.Target:

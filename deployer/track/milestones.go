@@ -16,6 +16,25 @@ func approved(r *v1alpha1.Release) bool  { return r.Status.Milestones.Approved !
 func confirmed(r *v1alpha1.Release) bool { return r.Status.Milestones.ConfirmedAt != nil }
 func soaked(r *v1alpha1.Release) bool    { return r.Status.Milestones.SoakedAt != nil }
 
+// shifted is also true once users are to be switched: a canary that was added to the spec
+// after that is the next release's.
+func shifted(r *v1alpha1.Release) bool {
+	m := r.Status.Milestones
+	return m.ShiftedAt != nil || m.SwitchIntendedAt != nil
+}
+
+// withdrawn is also true once all users were switched: restore brings them back then.
+func withdrawn(r *v1alpha1.Release) bool {
+	m := r.Status.Milestones
+	return m.WithdrawnAt != nil || m.SwitchedAt != nil || m.KeptAt != nil
+}
+
+// Kept reports whether an undo that cannot be completed leaves users where they are,
+// rather than only the target at its size.
+func Kept(r *v1alpha1.Release) bool {
+	return !Restored(r) || r.LastWeight() != nil && !withdrawn(r)
+}
+
 // Restored reports whether there is nothing left to bring back. That includes traffic that never
 // moved, and traffic that Turnout decided to leave where it is.
 func Restored(r *v1alpha1.Release) bool {

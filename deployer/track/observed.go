@@ -36,6 +36,10 @@ type Observed struct {
 	// Size is what the target needs to take the live colour's traffic; Wanted is the same without
 	// the limit of the target's autoscaler.
 	Size, Wanted int32
+	// Canary are the steps of the release, as it began them or as the spec has them now.
+	Canary []v1alpha1.CanaryStep
+	// Holds: nothing was wrong with the target when its pods were watched last.
+	Holds bool
 	// DrainedAt is when the target may be changed after the last switch.
 	DrainedAt time.Time
 	// Freshness is the maximum age of a gate's pass at the switch.

@@ -87,6 +87,10 @@ type Routes struct {
 	// rule already uses it.
 	HostTaken string
 
+	// DividedFrom is the colour that users had before a release began to divide them between
+	// both: until its switch it is live, whatever the weights. Empty if none divides them.
+	DividedFrom v1alpha1.Color
+
 	// Gateway is what only a route of the Gateway API has; nil for an Ingress.
 	Gateway *Gateway
 
@@ -124,8 +128,8 @@ func (s Routes) StandbyPlace() string {
 	return s.StandbyHost
 }
 
-// Live returns the one colour that users reach; empty if the Ingress names neither Service, or
-// both.
+// Live returns the one colour that users reach, or that a release is taking a share of
+// them from. It is empty if the Ingress names neither Service, or both.
 func (s Routes) Live() v1alpha1.Color {
 	blue, green := len(s.Users[v1alpha1.Blue]), len(s.Users[v1alpha1.Green])
 	switch {
@@ -133,13 +137,15 @@ func (s Routes) Live() v1alpha1.Color {
 		return v1alpha1.Blue
 	case green > 0 && blue == 0:
 		return v1alpha1.Green
+	case blue > 0 && green > 0:
+		return s.DividedFrom
 	}
 	return ""
 }
 
-// Mixed reports whether users reach both colours.
+// Mixed reports whether users reach both colours, and no release divides them.
 func (s Routes) Mixed() bool {
-	return len(s.Users[v1alpha1.Blue]) > 0 && len(s.Users[v1alpha1.Green]) > 0
+	return len(s.Users[v1alpha1.Blue]) > 0 && len(s.Users[v1alpha1.Green]) > 0 && s.DividedFrom == ""
 }
 
 // Attached reports whether the standby host references a colour on every port that users of the

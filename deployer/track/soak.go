@@ -176,6 +176,12 @@ func soakMessage(s v1alpha1.SoakStatus, end time.Time, l SoakLook) string {
 	return text
 }
 
+// Holds reports whether a watched colour was found well when it was looked at last, and
+// that was not long ago.
+func Holds(s v1alpha1.SoakStatus, now time.Time, fresh time.Duration) bool {
+	return s.LastLookAt != nil && s.FailingSince == nil && s.UnseenSince == nil && now.Sub(s.LastLookAt.Time) < max(fresh, soakTolerance)
+}
+
 // TooFewReady reports that too few pods of a live colour are ready; nil if enough are.
 func TooFewReady(s Side) *v1alpha1.Evidence {
 	ready := len(s.Ready())

@@ -15,7 +15,11 @@ var deploy = []Row{
 	{Name: v1alpha1.StepWarm, Done: warmed, Deadline: warmTime, Late: warmLate},
 	{Name: v1alpha1.StepVerify, Done: verified, Needs: []Need{running, warm}, Deadline: gateTime},
 	{Name: v1alpha1.StepPromote, Done: approved},
-	{Name: v1alpha1.StepSwitch, Done: Switched, Needs: []Need{unlocked, running, sized, warm, fresh, asked, vouched}, Deadline: switchTime},
+	{Name: v1alpha1.StepShift, If: canary, Done: shifted, Needs: forUsers},
+	{
+		Name: v1alpha1.StepSwitch, Done: Switched, Needs: forUsers, Divided: []Need{raisable},
+		Deadline: switchTime,
+	},
 	{Name: v1alpha1.StepConfirm, Done: confirmed, Deadline: confirmTime},
 	{Name: v1alpha1.StepSoak, Done: soaked},
 }
@@ -23,6 +27,7 @@ var deploy = []Row{
 // undo cleans up after a deploy that failed or was cancelled.
 var undo = []Row{
 	{Name: v1alpha1.StepRestore, Done: Restored},
+	{Name: v1alpha1.StepWithdraw, If: Divides, Done: withdrawn},
 	{Name: v1alpha1.StepDiscard, Done: discarded, Deadline: stageTime},
 }
 
@@ -38,12 +43,17 @@ var rollback = []Row{
 // Row describes a step, without its act: package deployer binds that by name.
 type Row struct {
 	Name v1alpha1.Step
+	// If reports whether a release has the step; nil means that each has it.
+	If func(*v1alpha1.Release, Observed) bool
 	// Done reports whether the step's milestone is recorded.
 	Done func(*v1alpha1.Release) bool
 	// Needs are checked again right before the step acts, until traffic has moved: an intent that
 	// a crash left without its patch may be old. If one no longer holds, the release goes back to
 	// the step that provides it.
 	Needs []Need
+	// Divided are the needs in place of these once the target may have had a share of the
+	// users: its pods are not staged anew then.
+	Divided []Need
 	// After is what the step waits for before it acts: a time, or a change; nil means nothing.
 	After func(Observed) Wait
 	// Deadline is how long the step may take; nil if it has its own clock, or no limit.
@@ -72,6 +82,12 @@ var (
 	asked   = Need{gateAsked, v1alpha1.StepVerify}
 	// vouched follows the gate, which may take longer than this stays fresh.
 	vouched = Need{vouchedLately, v1alpha1.StepWarm}
+
+	// raisable is all of this for a target that has a share already: shift waits for it.
+	raisable = Need{mayRaise, v1alpha1.StepShift}
+
+	// forUsers is what must hold when the first users come.
+	forUsers = []Need{unlocked, running, sized, warm, fresh, asked, vouched}
 )
 
 // Next returns the step that a release is at: the first without its milestone, or an earlier one
@@ -80,10 +96,14 @@ var (
 func Next(r *v1alpha1.Release, o Observed) (row Row, ok bool) {
 	rows := tableOf(r, o)
 	for _, row := range rows {
-		if row.Done(r) {
+		if row.Done(r) || row.If != nil && !row.If(r, o) {
 			continue
 		}
-		for _, n := range row.Needs {
+		needs := row.Needs
+		if Divides(r, o) {
+			needs = row.Divided
+		}
+		for _, n := range needs {
 			if !moved(r, o) && !n.Holds(r, o) {
 				i := slices.IndexFunc(rows, func(row Row) bool { return row.Name == n.By })
 				return rows[i], true

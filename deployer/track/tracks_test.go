@@ -35,8 +35,12 @@ type model struct {
 		at           time.Time
 		waited       bool // for a person, since
 	}
-	told  time.Time // when the load balancer last said that the target is healthy
-	moves []v1alpha1.Color
+	// share of the target, which front ends of its users may go by until drained.
+	share   int32
+	drained time.Time
+	shares  int
+	told    time.Time // when the load balancer last said that the target is healthy
+	moves   []v1alpha1.Color
 }
 
 func newModel(t *testing.T, seed uint64, kind v1alpha1.ReleaseKind) *model {
@@ -52,6 +56,11 @@ func newModel(t *testing.T, seed uint64, kind v1alpha1.ReleaseKind) *model {
 		w.o.Routes.LoadBalancer = v1alpha1.LoadBalancerGCE
 	}
 	w.o.Target = Side{Color: w.live.Other(), Deployment: "target"}
+	if kind == v1alpha1.Deploy && w.rng.IntN(2) == 0 {
+		w.o.Canary = []v1alpha1.CanaryStep{{Weight: 5}, {Weight: 25}, {Weight: 50}}[:1+w.rng.IntN(3)]
+		w.o.Routes.LoadBalancer = v1alpha1.LoadBalancerGateway
+		w.divide(0)
+	}
 	return w
 }
 
@@ -117,14 +126,44 @@ func (w *model) meddle() {
 }
 
 func (w *model) route(c v1alpha1.Color) {
+	w.live = c
+	if w.o.Routes.Gateway != nil {
+		w.divide(map[bool]int32{true: whole}[c == w.o.Target.Color])
+		return
+	}
 	lb := w.o.Routes.LoadBalancer
-	w.live, w.o.Routes = c, routesTo(c)
+	w.o.Routes = routesTo(c)
 	w.o.Routes.LoadBalancer = lb
 }
 
+// divide gives the target a share of the users.
+func (w *model) divide(share int32) {
+	if share < w.share {
+		w.drained = w.o.Now.Add(drains)
+	}
+	w.share = share
+	ours, theirs := w.o.Target.Color, w.o.Target.Color.Other()
+	w.o.Routes = Routes{
+		Name: "shop", Exists: true, LoadBalancer: w.o.Routes.LoadBalancer, Users: map[v1alpha1.Color][]Backend{},
+		Gateway: &Gateway{Rules: []Rule{{Refs: map[v1alpha1.Color]Ref{ours: {Weight: int64(share)}, theirs: {Weight: int64(whole - share)}}}}},
+	}
+	if share > 0 {
+		w.o.Routes.Users[ours] = []Backend{{}}
+	}
+	if share < whole {
+		w.o.Routes.Users[theirs] = []Backend{{}}
+	}
+	w.o.Routes = w.o.Routes.DuringRelease(w.r)
+}
+
+// drains is how long front ends may go by an earlier share.
+const drains = 5 * time.Minute
+
 // reached reports whether this release may have sent users to the target. A switch that somebody
 // took back before it was recorded cannot be seen.
-func (w *model) reached() bool { return w.moved && (w.alone || w.live == w.o.Target.Color) }
+func (w *model) reached() bool {
+	return w.moved && (w.alone || w.live == w.o.Target.Color) || w.alone && (w.share > 0 || w.o.Now.Before(w.drained))
+}
 
 func (w *model) fail(c v1alpha1.FailureClass) { w.r.Status.Failure = &v1alpha1.Failure{Class: c} }
 
@@ -167,10 +206,15 @@ func (w *model) take(s v1alpha1.Step) {
 			onGCE(&w.o)
 		}
 		w.told, m.WarmedAt = w.o.Now, &now
+		w.r.Status.Route = &v1alpha1.RouteStatus{HealthySince: &metav1.MicroTime{Time: w.o.Now.Add(-time.Hour)}}
 	case v1alpha1.StepVerify:
 		w.verify()
 	case v1alpha1.StepPromote:
 		w.promote()
+	case v1alpha1.StepShift:
+		w.shift()
+	case v1alpha1.StepWithdraw:
+		w.withdraw()
 	case v1alpha1.StepSwitch:
 		w.switchTraffic()
 	case v1alpha1.StepConfirm:
@@ -243,12 +287,105 @@ func (w *model) switchTraffic() {
 		return
 	}
 	if w.live != m.Target {
-		w.judgeMove(m.Target)
+		if w.r.Divides() { // the watch of pods that have users takes the gate's place
+			w.judgeRaise(whole)
+		} else {
+			w.judgeMove(m.Target)
+		}
 		w.route(m.Target)
 		w.moves, w.moved = append(w.moves, m.Target), true
 	}
 	if w.rng.IntN(4) > 0 {
 		m.SwitchedAt = &now
+	}
+}
+
+// shift gives the target its shares as the judge says. It may be cut short after its
+// intent, after its patch, and before it is known that this is in effect.
+func (w *model) shift() {
+	m, now := &w.r.Status.Milestones, metav1.NewMicroTime(w.o.Now)
+	w.o.Holds = w.rng.IntN(4) > 0
+	for {
+		l := ShiftLook{Now: w.o.Now, Steps: w.o.Canary, Last: w.r.LastWeight(), Parents: ParentsWord{InEffect: w.rng.IntN(3) > 0}}
+		l.Share, l.Known = w.o.Routes.Share(m.Target)
+		if l.Last != nil {
+			l.Blocked = CannotRaise(w.r, w.o)
+		}
+		v := l.Judge()
+		switch v.Outcome {
+		case ShiftRaise:
+			w.judgeRaise(v.Weight)
+			if w.r.Status.Shift == nil {
+				w.r.Status.Shift = &v1alpha1.ShiftStatus{Steps: w.o.Canary}
+			}
+			w.r.Status.Shift.Weights = append(w.r.Status.Shift.Weights, v1alpha1.ShiftedWeight{Weight: v.Weight, IntendedAt: now})
+			w.o.Routes = w.o.Routes.DuringRelease(w.r)
+		case ShiftPatch:
+			w.divide(l.Last.Weight)
+			w.shares++
+		case ShiftSeen:
+			l.Last.Generation = 1
+		case ShiftEffect:
+			l.Last.EffectiveAt = &now
+		case ShiftDone:
+			m.ShiftedAt = &metav1.Time{Time: w.o.Now}
+			return
+		default:
+			return
+		}
+		if w.rng.IntN(4) == 0 {
+			return
+		}
+	}
+}
+
+// judgeRaise is what must hold when the target gets a larger share.
+func (w *model) judgeRaise(weight int32) {
+	m := w.r.Status.Milestones
+	if w.r.LastWeight() == nil {
+		w.judgeMove(m.Target)
+	}
+	if weight <= w.share {
+		w.t.Errorf("the share of %d is followed by %d", w.share, weight)
+	}
+	if w.o.Locked && m.SwitchIntendedAt == nil || w.r.Status.Failure != nil {
+		w.t.Errorf("%s gets a larger share, locked: %v, failed: %+v", m.Target, w.o.Locked, w.r.Status.Failure)
+	}
+	if t, s := w.o.Target, m.Staged; !t.RolledOut || t.Image != s.Image || t.TemplateHash != s.TemplateHash || t.Replicas < w.o.Size {
+		w.t.Errorf("%s gets a larger share, and has %d of %d pods, all there: %v", m.Target, t.Replicas, w.o.Size, t.RolledOut)
+	}
+	if last := w.r.LastWeight(); last != nil && (last.EffectiveAt == nil || !w.o.Holds) {
+		w.t.Errorf("%s gets a larger share before the one before is in effect, or is not well: %+v", m.Target, last)
+	}
+}
+
+// withdraw takes the share back, and waits until that is in effect and drained.
+func (w *model) withdraw() {
+	m, now := &w.r.Status.Milestones, metav1.NewMicroTime(w.o.Now)
+	if w.r.LastWeight().Weight != 0 {
+		w.r.Status.Shift.Weights = append(w.r.Status.Shift.Weights, v1alpha1.ShiftedWeight{IntendedAt: now})
+	}
+	for w.rng.IntN(4) > 0 {
+		l := ShiftLook{Now: w.o.Now, Steps: w.o.Canary, Last: w.r.LastWeight(), Parents: ParentsWord{InEffect: w.rng.IntN(3) > 0}}
+		l.Share, l.Known = w.o.Routes.Share(m.Target)
+		switch v := l.Judge(); v.Outcome {
+		case ShiftPatch:
+			w.divide(0)
+		case ShiftSeen:
+			l.Last.Generation = 1
+		case ShiftEffect:
+			l.Last.EffectiveAt = &now
+		case ShiftDone:
+			if w.o.Now.Sub(l.Last.EffectiveAt.Time) >= drains {
+				m.WithdrawnAt = &metav1.Time{Time: w.o.Now}
+			}
+			return
+		case ShiftAgain:
+			return
+		default:
+			w.t.Errorf("a share that is taken back comes to %+v", v)
+			return
+		}
 	}
 }
 
@@ -340,6 +477,9 @@ func (w *model) judgeEnd() {
 	if w.alone && len(w.moves) > 2 || w.alone && len(w.moves) == 2 && (w.r.Spec.Kind == v1alpha1.Rollback || w.moves[1] != m.Previous.Color) {
 		w.t.Errorf("traffic was moved to %v", w.moves)
 	}
+	if w.alone && w.share > 0 && w.share < whole {
+		w.t.Errorf("it has ended, and %s has %d %% of the users", m.Target, w.share)
+	}
 	if f == nil {
 		if w.live != m.Target {
 			w.t.Errorf("it succeeded, and users are on %s", w.live)
@@ -364,7 +504,7 @@ func (w *model) judgeEnd() {
 // digest and pod template. A rollback never moves to the version that it leaves.
 func TestTracksAlwaysEndAndNeverHarmUsers(t *testing.T) {
 	t.Parallel()
-	switches := 0
+	switches, shares := 0, 0
 	for seed := range uint64(20000) {
 		for _, kind := range []v1alpha1.ReleaseKind{v1alpha1.Deploy, v1alpha1.Rollback} {
 			w := newModel(t, seed, kind)
@@ -378,7 +518,11 @@ func TestTracksAlwaysEndAndNeverHarmUsers(t *testing.T) {
 				t.Fatalf("seed %d, %s to %s", seed, kind, w.r.Status.Milestones.Target)
 			}
 			switches += len(w.moves)
+			shares += w.shares
 		}
+	}
+	if shares < 2000 {
+		t.Errorf("only %d shares were given: the model tries nothing", shares)
 	}
 	if switches < 5000 {
 		t.Errorf("only %d switches were made: the model tries nothing", switches)

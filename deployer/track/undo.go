@@ -27,6 +27,10 @@ func neverMoved(r *v1alpha1.Release, o Observed) bool {
 func PatchMayBeOut(r *v1alpha1.Release, o Observed) bool {
 	m := r.Status.Milestones
 	live := o.Routes.Live()
+	if w := r.LastWeight(); w != nil && w.Generation == 0 && m.SwitchIntendedAt == nil {
+		share, known := o.Routes.Share(m.Target)
+		return !known || share != w.Weight
+	}
 	if r.Status.Failure != nil && m.SwitchedAt != nil {
 		return live == m.Target && m.RestoredAt == nil && m.KeptAt == nil && !leaveAlone(r, o) // a restore
 	}

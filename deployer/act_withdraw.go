@@ -1,0 +1,86 @@
+package deployer
+
+import (
+	"context"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
+)
+
+// withdrawAct takes the target's share of the users back.
+type withdrawAct struct {
+	shifting shifting
+	fencing  fencing
+	routes   routesReader
+}
+
+// do gives the target the weight 0, waits until every Gateway has taken that up, and then
+// as long as front ends may need. Nothing withholds the weight 0 but somebody else's
+// weights. There is no deadline: until users are gone nobody may touch the target.
+func (act withdrawAct) do(ctx context.Context, a *attempt) (pause, error) {
+	routes, err := act.routes.Observe(ctx, a.bg)
+	if err != nil {
+		return pause{}, err
+	}
+	a.o.Routes = routes.DuringRelease(a.rel)
+	if a.rel.LastWeight().Weight != 0 {
+		if err := act.fencing.fence(ctx, a); err != nil {
+			return pause{}, err
+		}
+		if !track.Ours(a.rel, a.o) {
+			return act.keep(a), nil
+		}
+		if err := act.shifting.intend(ctx, a, 0); err != nil {
+			return pause{}, err
+		}
+	}
+	for range 4 { // more than a look ever needs
+		l := act.shifting.look(a)
+		l.Confirmed = a.rel.Spec.Confirmed(a.target().Other()) != nil
+		last := a.rel.LastWeight()
+		if foreign := !l.Known || l.Share != 0 && last.Generation != 0; foreign || !track.Ours(a.rel, a.o) {
+			return act.keep(a), nil
+		}
+		switch v := l.Judge(); v.Outcome {
+		case track.ShiftPatch:
+			if done, err := act.shifting.give(ctx, a); err != nil || !done {
+				return act.shifting.patchAgain(a, v1alpha1.BecauseWithdraw), err
+			}
+		case track.ShiftSeen:
+			if err := act.shifting.seen(ctx, a); err != nil {
+				return pause{}, err
+			}
+		case track.ShiftEffect:
+			act.shifting.tookEffect(a, v.Sign)
+		case track.ShiftDone:
+			return act.drain(a), nil
+		default:
+			return pause{until: v.At, message: v.Message, waits: v.Waits}, nil
+		}
+	}
+	return act.shifting.patchAgain(a, v1alpha1.BecauseWithdraw), nil
+}
+
+// drain waits until no front end sends anybody to the target any more.
+func (act withdrawAct) drain(a *attempt) pause {
+	at := a.rel.LastWeight().EffectiveAt.Add(a.bg.Spec.DrainTime())
+	if a.o.Now.Before(at) {
+		return pause{
+			until: at, message: "waits until " + a.o.Target.Deployment + " has drained, " + track.Clock(at),
+			waits: track.WaitsUntil(v1alpha1.WaitsForDrain, v1alpha1.BecauseWithdraw, at),
+		}
+	}
+	now := metav1.NewTime(a.o.Now)
+	a.rel.Status.Milestones.WithdrawnAt = &now
+	return pause{}
+}
+
+// keep leaves weights and sizes as somebody else has made them.
+func (act withdrawAct) keep(a *attempt) pause {
+	now := metav1.NewTime(a.o.Now)
+	a.rel.Status.Milestones.KeptAt = &now
+	a.finding(a.o.Routes.String() + " was given other weights by someone else, so they stay as they are, and so do both colours")
+	return pause{}
+}

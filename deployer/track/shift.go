@@ -1,0 +1,270 @@
+package track
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// whole is the sum of the two colours' weights.
+const whole = 100
+
+// canary reports whether a release brings users to its target in steps.
+func canary(r *v1alpha1.Release, o Observed) bool {
+	return r.Spec.Kind == v1alpha1.Deploy && (len(o.Canary) > 0 || r.LastWeight() != nil)
+}
+
+// Divides reports whether a release may have sent a share of the users to its target, and
+// has not switched all of them since.
+func Divides(r *v1alpha1.Release, _ Observed) bool { return r.Divides() }
+
+// DuringRelease are the routes as a release means them: while it divides users, the colour
+// that they had before counts as live.
+func (s Routes) DuringRelease(r *v1alpha1.Release) Routes {
+	s.DividedFrom = ""
+	if r != nil && s.Gateway != nil && Divides(r, Observed{}) {
+		s.DividedFrom = r.Status.Milestones.Target.Other()
+	}
+	return s
+}
+
+// Share is the part of 100 of a colour, if every rule gives it the same one.
+func (s Routes) Share(c v1alpha1.Color) (share int32, known bool) {
+	if s.Gateway == nil || len(s.Gateway.Rules) == 0 {
+		return 0, false
+	}
+	for i, r := range s.Gateway.Rules {
+		one, ok := r.share(c)
+		if !ok || i > 0 && one != share {
+			return 0, false
+		}
+		share = one
+	}
+	return share, true
+}
+
+func (r Rule) share(c v1alpha1.Color) (int32, bool) {
+	ours, theirs := r.Refs[c].Weight, r.Refs[c.Other()].Weight
+	switch {
+	case ours == 0 && theirs > 0:
+		return 0, true
+	case ours > 0 && theirs == 0:
+		return whole, true
+	case ours+theirs == whole:
+		return int32(ours), true
+	}
+	return 0, false
+}
+
+// foreignShare reports whether the target has a weight that the release neither intended
+// last nor saw accepted last.
+func foreignShare(r *v1alpha1.Release, o Observed) bool {
+	if !Divides(r, o) {
+		return false
+	}
+	share, known := o.Routes.Share(r.Status.Milestones.Target)
+	return !known || !slices.Contains(ownShares(r), share)
+}
+
+// ownShares are the weights that a release's patches may have left: the one intended last
+// and, until that is seen, the one before.
+func ownShares(r *v1alpha1.Release) []int32 {
+	var all []int32
+	if r.Status.Milestones.SwitchIntendedAt != nil {
+		all = append(all, whole)
+	}
+	weights := r.Status.Shift.Weights
+	for i := len(weights) - 1; i >= 0; i-- {
+		all = append(all, weights[i].Weight)
+		if weights[i].Generation != 0 {
+			return all
+		}
+	}
+	return append(all, 0)
+}
+
+// Ours reports whether the weights of the routes are such that the release's own patches
+// left, however late they arrived.
+func Ours(r *v1alpha1.Release, o Observed) bool {
+	share, known := o.Routes.Share(r.Status.Milestones.Target)
+	if !known {
+		return false
+	}
+	if share == 0 || share == whole && r.Status.Milestones.SwitchIntendedAt != nil {
+		return true
+	}
+	return slices.ContainsFunc(r.Status.Shift.Weights, func(w v1alpha1.ShiftedWeight) bool { return w.Weight == share })
+}
+
+// mayRaise reports whether the target may have a larger share than it has.
+func mayRaise(r *v1alpha1.Release, o Observed) bool { return CannotRaise(r, o) == nil }
+
+// CannotRaise is why the target may not have a larger share than it has; nil if it may.
+// None of it takes away the share that it has, nor stages its pods anew.
+func CannotRaise(r *v1alpha1.Release, o Observed) *v1alpha1.Waiting {
+	lacks := func(format string, args ...any) *v1alpha1.Waiting {
+		return &v1alpha1.Waiting{For: v1alpha1.WaitsForShift, Because: v1alpha1.BecauseNeed, Detail: fmt.Sprintf(format, args...)}
+	}
+	switch t := o.Target; {
+	case o.Locked && r.Status.Milestones.SwitchIntendedAt == nil:
+		return WaitsFor(v1alpha1.WaitsForLock, "")
+	case !runsStaged(r, o):
+		return lacks("not every pod of deployment %s runs what was staged: %s", t.Deployment, t.Progress)
+	case !bigEnough(r, o):
+		return lacks("deployment %s has the size %d, and the users need %d", t.Deployment, t.Replicas, o.Size)
+	case !o.Holds:
+		return lacks("the pods of deployment %s were not found well when they were watched last", t.Deployment)
+	}
+	settle := o.Settle
+	if settle == 0 {
+		settle = v1alpha1.DefaultSettle
+	}
+	for _, pod := range o.Target.Pods {
+		switch {
+		case pod.Terminating:
+		case !slices.Contains(o.Endpoints, pod.Name):
+			return lacks("pod %s is not a ready endpoint of service %s", pod.Name, o.Target.Service)
+		case o.Now.Before(pod.ReadySince.Add(settle)):
+			return lacks("pod %s is ready since %s only, and load balancers are given %s to find it healthy", pod.Name, Clock(pod.ReadySince), settle)
+		}
+	}
+	return nil
+}
+
+// ShiftLook is one look at a release that divides users.
+type ShiftLook struct {
+	Now   time.Time
+	Steps []v1alpha1.CanaryStep
+	// Last is the weight that was intended last; nil before the first.
+	Last *v1alpha1.ShiftedWeight
+	// Share of the target; Known if every rule gives it the same.
+	Share int32
+	Known bool
+	// Parents are what the Gateways report about the generation of the last weight.
+	Parents ParentsWord
+	// Deadline of each weight to take effect; 0: it has none. Wait is the time after which
+	// it counts as in effect where Gateways do not tell.
+	Deadline, Wait time.Duration
+	// Confirmed: a person says that users reach the colour that they had before.
+	Confirmed bool
+	// Blocked is why the share may not grow; nil if it may.
+	Blocked *v1alpha1.Waiting
+}
+
+// ShiftOutcome is what follows from a look at a release that divides users.
+type ShiftOutcome int
+
+// What follows from a look at a release that divides users.
+const (
+	ShiftAgain   ShiftOutcome = iota + 1 // look again, at ShiftVerdict.At if that is set
+	ShiftPatch                           // give the target its last weight
+	ShiftSeen                            // the last weight is written
+	ShiftEffect                          // the last weight is in effect, by ShiftVerdict.Sign
+	ShiftRaise                           // give the target ShiftVerdict.Weight
+	ShiftDone                            // every step was taken
+	ShiftRefused                         // a Gateway cannot use the weights
+	ShiftStuck                           // the last weight is not in effect, and time is up
+)
+
+// ShiftVerdict is what follows from a look at a release that divides users.
+type ShiftVerdict struct {
+	Outcome ShiftOutcome
+	At      time.Time
+	Weight  int32
+	Sign    v1alpha1.Sign
+	Message string
+	Waits   *v1alpha1.Waiting
+}
+
+// Judge draws the conclusion from a look. Nothing is raised before the weight before is in
+// effect and had its time.
+func (l ShiftLook) Judge() ShiftVerdict {
+	switch {
+	case l.Last == nil:
+		return ShiftVerdict{Outcome: ShiftRaise, Weight: l.Steps[0].Weight}
+	case l.Last.Generation == 0 && l.Known && l.Share == l.Last.Weight:
+		return ShiftVerdict{Outcome: ShiftSeen}
+	case l.Last.EffectiveAt == nil:
+		return l.judgeEffect()
+	}
+	i := slices.IndexFunc(l.Steps, func(s v1alpha1.CanaryStep) bool { return s.Weight == l.Last.Weight })
+	if i < 0 {
+		return ShiftVerdict{Outcome: ShiftDone}
+	}
+	end := l.ends(l.Steps[i].For.Duration)
+	switch {
+	case l.Last.LockedSince != nil && l.Blocked != nil:
+		return l.again(time.Time{}, l.Blocked)
+	case l.Now.Before(end):
+		w := WaitsUntil(v1alpha1.WaitsForShift, "", end)
+		w.Done, w.Of = l.Last.Weight, whole
+		return l.again(end, w)
+	case l.Blocked != nil:
+		return l.again(time.Time{}, l.Blocked)
+	case i+1 < len(l.Steps):
+		return ShiftVerdict{Outcome: ShiftRaise, Weight: l.Steps[i+1].Weight}
+	}
+	return ShiftVerdict{Outcome: ShiftDone}
+}
+
+// ends is when the target has had its last weight for long enough, without the time behind
+// a lock.
+func (l ShiftLook) ends(length time.Duration) time.Time {
+	end := l.Last.EffectiveAt.Add(length)
+	if l.Last.Locked != nil {
+		end = end.Add(l.Last.Locked.Duration)
+	}
+	if l.Last.LockedSince != nil {
+		end = end.Add(l.Now.Sub(l.Last.LockedSince.Time))
+	}
+	return end
+}
+
+// judgeEffect judges a weight that is not in effect yet.
+func (l ShiftLook) judgeEffect() ShiftVerdict {
+	since := l.Last.IntendedAt.Time
+	over := l.Deadline > 0 && !l.Now.Before(since.Add(l.Deadline))
+	effect := func(by v1alpha1.Sign) ShiftVerdict { return ShiftVerdict{Outcome: ShiftEffect, Sign: by} }
+	seen := l.Last.Generation != 0
+	switch {
+	case seen && l.Parents.InEffect:
+		return effect(v1alpha1.SignRouteStatus)
+	case seen && l.Confirmed:
+		return effect(v1alpha1.SignPerson)
+	case seen && l.Parents.Silent && !l.Now.Before(since.Add(l.Wait)):
+		return effect(v1alpha1.SignWait)
+	case seen && l.Parents.Refused && l.Last.Weight > 0:
+		return ShiftVerdict{Outcome: ShiftRefused, Message: l.Parents.Text}
+	case over && seen:
+		return ShiftVerdict{Outcome: ShiftStuck, Message: "not every Gateway has taken up the HTTPRoute: " + l.Parents.Text}
+	case over:
+		return ShiftVerdict{Outcome: ShiftStuck, Message: "the HTTPRoute could not be patched"}
+	case !seen:
+		return ShiftVerdict{Outcome: ShiftPatch}
+	}
+	because := v1alpha1.BecauseWeight
+	if l.Last.Weight == 0 {
+		because = v1alpha1.BecauseWithdraw
+	}
+	w := WaitsFor(v1alpha1.WaitsForLoadBalancer, because)
+	w.Done, w.Of, w.Detail = l.Last.Weight, whole, l.Parents.Text
+	at := l.Now.Add(confirmPause)
+	return l.again(at, w)
+}
+
+// again waits. The message is for the log and for versions that do not read facts.
+func (l ShiftLook) again(at time.Time, w *v1alpha1.Waiting) ShiftVerdict {
+	text := fmt.Sprintf("the new version has %d %% of the users", l.Last.Weight)
+	if l.Last.EffectiveAt == nil {
+		text = fmt.Sprintf("waits until every Gateway has taken up the weight %d", l.Last.Weight)
+	}
+	if w.Until != nil {
+		text += " until " + Clock(w.Until.Time)
+	}
+	if w.Detail != "" {
+		text += ": " + w.Detail
+	}
+	return ShiftVerdict{Outcome: ShiftAgain, At: at, Message: text, Waits: w}
+}
