@@ -14,7 +14,7 @@
 //     everything else here that reads or changes the world. wiring.go and acts.go build them
 //     once from the Deployer's clients; clients.go declares the parts that several use. run.go
 //     is what all acts share: saying and saving. rollout.go, reference.go, preparing.go,
-//     moving.go, fence.go, shrink.go, build_record.go, live.go and said.go serve several acts.
+//     moving.go, shifting.go, fence.go, shrink.go, build_record.go, live.go and said.go serve several acts.
 //   - outcome.go is how an act ends: with a pause or a fault. waiting.go describes waits as data.
 //   - queue.go decides which release may act next, rollbacks.go whether a rollback takes back
 //     the last switch. inspect.go collects what shows whether any release could act, wayback.go

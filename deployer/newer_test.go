@@ -63,7 +63,10 @@ func (w *world) expectLeftToNewer(kind string) {
 				return false
 			}
 		}, func() string { return strings.Join(p.all(), "\n") })
-		for _, part := range []string{"Warning NewerRecord " + kind + " ", fmt.Sprint("format ", v1alpha1.Format+1), fmt.Sprint("formats up to ", v1alpha1.Format), "upgrade this Turnout"} {
+		for _, part := range []string{
+			"Warning NewerRecord " + kind + " ", fmt.Sprint("format ", v1alpha1.Format+1), fmt.Sprint("formats up to ", v1alpha1.Format),
+			"upgrade this Turnout",
+		} {
 			if !strings.Contains(said, part) {
 				w.t.Errorf("the event is %q, want in it %q", said, part)
 			}

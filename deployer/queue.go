@@ -320,7 +320,8 @@ func (q queue) buildAhead(ctx context.Context, w *work, active *v1alpha1.Release
 		return err
 	}
 	waits := active.Status.Phase == v1alpha1.ReleaseWaiting
-	if len(deploys) == 0 || active.Spec.Kind == v1alpha1.Rollback || !waits && active.Status.Step != v1alpha1.StepSoak && active.Status.Step != v1alpha1.StepShift {
+	ahead := waits || active.Status.Step == v1alpha1.StepSoak || active.Status.Step == v1alpha1.StepShift
+	if len(deploys) == 0 || active.Spec.Kind == v1alpha1.Rollback || !ahead {
 		return nil
 	}
 	if w.barred != nil {

@@ -15,8 +15,8 @@
 //     what a failed release still does, and how it ends.
 //   - The judges: warm.go decides whether a colour can take users' requests (target.go
 //     applies it to a release); size.go how large it must be; gate.go whether it passed the
-//     health gate; confirm.go whether a switch took effect; soak.go whether it holds;
-//     wayback.go whether users could go back at once.
+//     health gate; confirm.go whether a switch took effect; shift.go whether a canary's
+//     share of the users may grow; soak.go whether the version holds; wayback.go whether users could go back at once.
 //   - ready.go decides whether an application's releases can run, and what blocks them;
 //     selector.go whether its Services send users to the right pods.
 //   - switched.go reads the record of the last switch: whether the load balancer took it up,

@@ -75,10 +75,9 @@ func ownShares(r *v1alpha1.Release) []int32 {
 	if r.Status.Milestones.SwitchIntendedAt != nil {
 		all = append(all, whole)
 	}
-	weights := r.Status.Shift.Weights
-	for i := len(weights) - 1; i >= 0; i-- {
-		all = append(all, weights[i].Weight)
-		if weights[i].Generation != 0 {
+	for _, w := range slices.Backward(r.Status.Shift.Weights) {
+		all = append(all, w.Weight)
+		if w.Generation != 0 {
 			return all
 		}
 	}
@@ -127,7 +126,8 @@ func CannotRaise(r *v1alpha1.Release, o Observed) *v1alpha1.Waiting {
 		case !slices.Contains(o.Endpoints, pod.Name):
 			return lacks("pod %s is not a ready endpoint of service %s", pod.Name, o.Target.Service)
 		case o.Now.Before(pod.ReadySince.Add(settle)):
-			return lacks("pod %s is ready since %s only, and load balancers are given %s to find it healthy", pod.Name, Clock(pod.ReadySince), settle)
+			return lacks("pod %s is ready only since %s, and load balancers are given %s to find it healthy", pod.Name,
+				Clock(pod.ReadySince), settle)
 		}
 	}
 	return nil

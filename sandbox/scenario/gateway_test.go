@@ -161,7 +161,7 @@ func usesBothRules(ctx context.Context) error {
 	return err
 }
 
-func TestReleaseAndRollbackOnAGatewayLoseNoRequest(t *testing.T) {
+func TestReleasesOnAGatewayLoseNoRequest(t *testing.T) {
 	t.Parallel()
 	a := adoptOnGateway(t)
 	a.awaitGateway("v1.0.0")
@@ -190,6 +190,7 @@ func TestReleaseAndRollbackOnAGatewayLoseNoRequest(t *testing.T) {
 		t.Errorf("after the rollback (-want +got):\n%s", diff)
 	}
 	a.awaitGateway("v1.0.0")
+	a.canaries()
 	if asked, failures := stop(); len(failures) > 0 {
 		t.Errorf("%d of %d requests failed, the first: %s", len(failures), asked, failures[0])
 	}

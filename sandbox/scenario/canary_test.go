@@ -1,0 +1,81 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/githubtest"
+)
+
+// canaries brings users to two versions in steps: the first is taken back by a comment
+// while it has a quarter of them, the second gets all.
+func (a *application) canaries() {
+	a.t.Helper()
+	t := a.t
+	a.change(a.blueGreen(), `{"spec":{"drain":"21s","canary":{"steps":[{"weight":25,"for":"1h"}]}}}`)
+	bad, rel := a.canaryAt("Greet a quarter", "v1.3.0", 25)
+	expectWeights(t, a, "while some users have it", "blue 75 green 25")
+	a.awaitShared("v1.0.0", "v1.3.0")
+	if live := a.blueGreen().Status.Live; live == nil || live.Color != v1alpha1.Blue {
+		t.Errorf("while green has a quarter of the users, live is %+v", live)
+	}
+	a.comment(bad.Number, running.writer, "/rollback")
+	a.awaitComment(bad.Number, "some users have seen it, and go back")
+	rel = a.follow(bad, "the end of the canary", in(v1alpha1.ReleaseCancelled))
+	if m := rel.Status.Milestones; m.WithdrawnAt == nil || m.WithdrawnAt.Sub(rel.LastWeight().EffectiveAt.Time) < 0 {
+		t.Errorf("it ended with %+v after %+v", m, rel.LastWeight())
+	}
+	expectWeights(t, a, "after the rollback", "blue 100 green 0")
+	a.awaitGateway("v1.0.0")
+
+	a.change(a.blueGreen(), `{"spec":{"canary":{"steps":[{"weight":10,"for":"2s"},{"weight":50,"for":"2s"}]}}}`)
+	good, _ := a.canaryAt("Greet in steps", "v1.4.0", 50)
+	rel = a.follow(good, "success", in(v1alpha1.ReleaseSucceeded))
+	var given []int32
+	for _, w := range rel.Status.Shift.Weights {
+		given = append(given, w.Weight)
+	}
+	if diff := cmp.Diff([]int32{10, 50}, given); diff != "" {
+		t.Errorf("its weights (-want +got):\n%s", diff)
+	}
+	expectWeights(t, a, "after the canary", "blue 0 green 100")
+	a.awaitGateway("v1.4.0")
+}
+
+// canaryAt merges a version, approves it, since it contains one that was rolled back, and
+// waits until it has a share of the users.
+func (a *application) canaryAt(title, version string, weight int32) (*githubtest.PullRequest, *v1alpha1.Release) {
+	a.t.Helper()
+	pr := a.merge(title, map[string]string{"VERSION": version + "\n"})
+	a.follow(pr, "to wait for an approval", in(v1alpha1.ReleaseWaiting))
+	a.comment(pr.Number, running.writer, "/promote")
+	return pr, a.follow(pr, fmt.Sprintf("%d %% of the users", weight), func(rel *v1alpha1.Release) bool {
+		last := rel.LastWeight()
+		return last != nil && last.Weight == weight && last.EffectiveAt != nil
+	})
+}
+
+// awaitShared waits until both of two versions, and no other, have answered.
+func (a *application) awaitShared(one, other string) {
+	a.t.Helper()
+	seen := map[string]int{}
+	a.await("users of both versions", func(ctx context.Context) (bool, string) {
+		got, err := askGateway(ctx, "/", nil)
+		if err == nil {
+			seen[got.version]++
+		}
+		return seen[one] > 0 && seen[other] > 0 && len(seen) == 2, fmt.Sprint(seen, err)
+	})
+}
+
+// expectWeights checks the weights of both rules.
+func expectWeights(t *testing.T, a *application, when, want string) {
+	t.Helper()
+	if diff := cmp.Diff([]string{want, want}, a.weights()); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", when, diff)
+	}
+}
