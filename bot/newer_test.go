@@ -120,7 +120,8 @@ func TestADeliveryOfANewerVersionIsLeftAlone(t *testing.T) {
 	if _, ok := errors.AsType[*v1alpha1.NewerFormatError](err); !ok {
 		t.Errorf("working on it returns %v, want a NewerFormatError", err)
 	}
-	if said := log.String(); !strings.Contains(said, fmt.Sprint("format ", v1alpha1.Format+1)) || !strings.Contains(said, "upgrade this Turnout") {
+	newer := fmt.Sprint("format ", v1alpha1.Format+1)
+	if said := log.String(); !strings.Contains(said, newer) || !strings.Contains(said, "upgrade this Turnout") {
 		t.Errorf("the log says %q, want the format and the way out", said)
 	}
 	d.Status.Phase, d.Status.FinishedAt = v1alpha1.DeliveryDone, &metav1.Time{Time: time.Now().Add(-30 * 24 * time.Hour)}

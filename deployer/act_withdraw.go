@@ -30,7 +30,8 @@ func (act withdrawAct) do(ctx context.Context, a *attempt) (pause, error) {
 			return pause{}, err
 		}
 		if !track.Ours(a.rel, a.o) {
-			return act.keep(a), nil
+			act.keep(a)
+			return pause{}, nil
 		}
 		if err := act.shifting.intend(ctx, a, 0); err != nil {
 			return pause{}, err
@@ -41,7 +42,8 @@ func (act withdrawAct) do(ctx context.Context, a *attempt) (pause, error) {
 		l.Confirmed = a.rel.Spec.Confirmed(a.target().Other()) != nil
 		last := a.rel.LastWeight()
 		if foreign := !l.Known || l.Share != 0 && last.Generation != 0; foreign || !track.Ours(a.rel, a.o) {
-			return act.keep(a), nil
+			act.keep(a)
+			return pause{}, nil
 		}
 		switch v := l.Judge(); v.Outcome {
 		case track.ShiftPatch:
@@ -78,9 +80,8 @@ func (act withdrawAct) drain(a *attempt) pause {
 }
 
 // keep leaves weights and sizes as somebody else has made them.
-func (act withdrawAct) keep(a *attempt) pause {
+func (act withdrawAct) keep(a *attempt) {
 	now := metav1.NewTime(a.o.Now)
 	a.rel.Status.Milestones.KeptAt = &now
 	a.finding(a.o.Routes.String() + " was given other weights by someone else, so they stay as they are, and so do both colours")
-	return pause{}
 }

@@ -84,7 +84,7 @@ func (d *Deployer) common() common {
 		repository: ownRepository{remote: d.Source, ledger: d.Repositories},
 		measuring:  measuring{probers: &d.probers, address: address, observer: d.Observer},
 		moving:     moving{d.Routes},
-		shifting:   shifting{recorder: recorder{d.Record}, moving: moving{d.Routes}, routes: d.Routes, takeUp: d.TakeUp},
+		shifting:   shifting{recorder: recorder{d.Record}, moving: moving{d.Routes}, routes: route.Divider{Router: d.Routes}, takeUp: d.TakeUp},
 		preparing:  preparing{routes: d.Routes, workloads: d.Workloads, carriesOut: d.carriesOut()},
 		fencing:    fencing{d.Routes},
 		shrinking:  shrinking{record: d.Record, routes: d.Routes, workloads: d.Workloads},

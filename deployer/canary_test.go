@@ -192,6 +192,16 @@ func (w *world) reweigh(rules []int, blue, green int64) {
 
 // The old colour grows while the new one has a share: both keep that size, by both
 // autoscalers, and nothing is staged anew.
+func TestColourWithoutAutoscalerGrowsWithTheOldOneDuringACanary(t *testing.T) {
+	t.Parallel()
+	w, _ := newGatewayWorld(t, steps(25, 25))
+	w.run()
+	w.await(w.submit("a"), "25 % of the users", has(25))
+	w.resize(v1alpha1.Blue, 3)
+	w.until("green to grow", func() bool { return w.size(v1alpha1.Green) == 3 }, func() string { return "" })
+	w.expectWeights(divided(75, 25))
+}
+
 func TestBothColoursKeepTheLargestSizeOfTheOldOneDuringACanary(t *testing.T) {
 	t.Parallel()
 	w, _ := newGatewayWorld(t, steps(25, 25))

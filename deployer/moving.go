@@ -37,7 +37,8 @@ func (m moving) moveRoutes(ctx context.Context, a *attempt, patch func() error) 
 	if !lost && now.Generation == before.Generation+1 {
 		a.bg.Status.Ingress = &v1alpha1.IngressSeen{Generation: now.Generation, Since: metav1.NewTime(time.Now()), UID: string(a.rel.UID)}
 	}
-	if lost && !route.Same(before, now) && !(track.Divides(a.rel, a.o) && track.Ours(a.rel, a.o)) {
+	ours := track.Divides(a.rel, a.o) && track.Ours(a.rel, a.o) // an earlier patch of this release, which was late
+	if lost && !ours && !route.Same(before, now) {
 		return &fault{
 			class: v1alpha1.FaultInterference, reason: v1alpha1.FailedInterference,
 			message: fmt.Sprintf("the routes of %s were changed by someone else during the release; nothing was changed by this release "+

@@ -50,6 +50,27 @@ func httpRoute(ctx context.Context, from client.Reader, namespace, name string) 
 	return route, nil
 }
 
+// Divider divides users between the two colours.
+type Divider struct{ Router *Router }
+
+// Shift gives a colour a share of the users with one patch, and the other one the rest. If
+// they have them, it does nothing. A lost race is [ErrLostRace].
+func (d Divider) Shift(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, to v1alpha1.Color, weight int32) error {
+	if s.Gateway == nil {
+		return fmt.Errorf("%s has no weights", s)
+	}
+	ops, err := SharesPatch(bg, s, Divided(to, weight))
+	if err != nil || ops == nil {
+		return err
+	}
+	if weight > 0 { // nothing keeps users from going back
+		if err := d.Router.CheckPorts(ctx, bg, s, to); err != nil {
+			return err
+		}
+	}
+	return d.Router.patch(ctx, bg, s, ops)
+}
+
 // attachToGateway makes one of the writes that [track.Routes.Attached] requires. The standby
 // route comes first, where trouble with the Service shows without any user.
 func attachToGateway(ctx context.Context, r *Router, bg *v1alpha1.BlueGreen, s track.Routes, target v1alpha1.Color) error {

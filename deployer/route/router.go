@@ -149,24 +149,6 @@ func (r *Router) Switch(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Rou
 	return r.patch(ctx, bg, s, ops)
 }
 
-// Shift gives a colour a share of the users with one patch, and the other one the rest. If
-// they have them, it does nothing. A lost race is [ErrLostRace].
-func (r *Router) Shift(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, to v1alpha1.Color, weight int32) error {
-	if s.Gateway == nil {
-		return fmt.Errorf("%s has no weights", s)
-	}
-	ops, err := SharesPatch(bg, s, Divided(to, weight))
-	if err != nil || ops == nil {
-		return err
-	}
-	if weight > 0 { // nothing keeps users from going back
-		if err := r.CheckPorts(ctx, bg, s, to); err != nil {
-			return err
-		}
-	}
-	return r.patch(ctx, bg, s, ops)
-}
-
 // switchPatch is the one patch that moves users, of whichever object routes them.
 func switchPatch(bg *v1alpha1.BlueGreen, s track.Routes, to v1alpha1.Color) ([]Op, error) {
 	if s.Gateway != nil {
