@@ -22,6 +22,9 @@ type durationField struct {
 	zero bool // 0 differs from unset: an unset field is nil
 }
 
+// firstOfList ends the name of a list in the path to a field of its first entry.
+const firstOfList = "[0]"
+
 // durationsOf finds the fields of a type that have a duration, whatever the schema says
 // about them.
 func durationsOf(t reflect.Type, path ...string) []durationField {
@@ -29,8 +32,11 @@ func durationsOf(t reflect.Type, path ...string) []durationField {
 	switch {
 	case t == duration || t == reflect.PointerTo(duration):
 		return []durationField{{path, t != duration}}
-	case t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice:
+	case t.Kind() == reflect.Pointer:
 		return durationsOf(t.Elem(), path...)
+	case t.Kind() == reflect.Slice && len(path) > 0:
+		last := len(path) - 1
+		return durationsOf(t.Elem(), append(slices.Clone(path[:last]), path[last]+firstOfList)...)
 	case t.Kind() != reflect.Struct:
 		return nil
 	}
@@ -53,6 +59,15 @@ func withDuration(t *testing.T, bg *v1alpha1.BlueGreen, value any, path ...strin
 	u.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("BlueGreen"))
 	u.SetNamespace(bg.Namespace)
 	u.SetGenerateName("duration-")
+	if path[0] == "canary" { // of what
+		check(t, unstructured.SetNestedField(u.Object, "shop", "spec", "gateway", "route"))
+	}
+	for i, part := range slices.Backward(path) {
+		if list, ok := strings.CutSuffix(part, firstOfList); ok {
+			value = []any{map[string]any{strings.Join(path[i+1:], "."): value, "weight": int64(5)}}
+			path = append(slices.Clone(path[:i]), list)
+		}
+	}
 	check(t, unstructured.SetNestedField(u.Object, value, append([]string{"spec"}, path...)...))
 	return u
 }

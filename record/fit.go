@@ -132,7 +132,8 @@ var caps = map[string]int{
 	"Failure.Evidence": 4, "ReleaseStatus.Findings": 32, "ReleaseStatus.Timeline": 72, "BlueGreenStatus.Findings": 32,
 	"GateStatus.Pods": v1alpha1.MaxPods, "VerifiedMilestone.Pods": v1alpha1.MaxPods, "BlueGreenStatus.RolledBack": 100,
 	"AnalysisStatus.Checks": 10, "CheckStatus.Points": 12, "BlueGreenStatus.Conditions": 4, "BlueGreenStatus.Commands": 4,
-	"RouteStatus.Parents": 32, // as many as the Gateway API allows: Turnout would not wait for a missing one
+	"RouteStatus.Parents": 32,                            // as many as the Gateway API allows: Turnout would not wait for a missing one
+	"ShiftStatus.Steps":   10, "ShiftStatus.Weights": 12, // as the schema has them
 }
 
 const listCap = 16
