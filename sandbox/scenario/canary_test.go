@@ -17,7 +17,7 @@ func (a *application) canaries() {
 	a.t.Helper()
 	t := a.t
 	a.change(a.blueGreen(), `{"spec":{"drain":"21s","canary":{"steps":[{"weight":25,"for":"1h"}]}}}`)
-	bad, rel := a.canaryAt("Greet a quarter", "v1.3.0", 25)
+	bad := a.canaryAt("Greet a quarter", "v1.3.0", 25)
 	expectWeights(t, a, "while some users have it", "blue 75 green 25")
 	a.awaitShared("v1.0.0", "v1.3.0")
 	if live := a.blueGreen().Status.Live; live == nil || live.Color != v1alpha1.Blue {
@@ -25,7 +25,7 @@ func (a *application) canaries() {
 	}
 	a.comment(bad.Number, running.writer, "/rollback")
 	a.awaitComment(bad.Number, "some users have seen it, and go back")
-	rel = a.follow(bad, "the end of the canary", in(v1alpha1.ReleaseCancelled))
+	rel := a.follow(bad, "the end of the canary", in(v1alpha1.ReleaseCancelled))
 	if m := rel.Status.Milestones; m.WithdrawnAt == nil || m.WithdrawnAt.Sub(rel.LastWeight().EffectiveAt.Time) < 0 {
 		t.Errorf("it ended with %+v after %+v", m, rel.LastWeight())
 	}
@@ -33,7 +33,7 @@ func (a *application) canaries() {
 	a.awaitGateway("v1.0.0")
 
 	a.change(a.blueGreen(), `{"spec":{"canary":{"steps":[{"weight":10,"for":"2s"},{"weight":50,"for":"2s"}]}}}`)
-	good, _ := a.canaryAt("Greet in steps", "v1.4.0", 50)
+	good := a.canaryAt("Greet in steps", "v1.4.0", 50)
 	rel = a.follow(good, "success", in(v1alpha1.ReleaseSucceeded))
 	var given []int32
 	for _, w := range rel.Status.Shift.Weights {
@@ -48,15 +48,16 @@ func (a *application) canaries() {
 
 // canaryAt merges a version, approves it, since it contains one that was rolled back, and
 // waits until it has a share of the users.
-func (a *application) canaryAt(title, version string, weight int32) (*githubtest.PullRequest, *v1alpha1.Release) {
+func (a *application) canaryAt(title, version string, weight int32) *githubtest.PullRequest {
 	a.t.Helper()
 	pr := a.merge(title, map[string]string{"VERSION": version + "\n"})
 	a.follow(pr, "to wait for an approval", in(v1alpha1.ReleaseWaiting))
 	a.comment(pr.Number, running.writer, "/promote")
-	return pr, a.follow(pr, fmt.Sprintf("%d %% of the users", weight), func(rel *v1alpha1.Release) bool {
+	a.follow(pr, fmt.Sprintf("%d %% of the users", weight), func(rel *v1alpha1.Release) bool {
 		last := rel.LastWeight()
 		return last != nil && last.Weight == weight && last.EffectiveAt != nil
 	})
+	return pr
 }
 
 // awaitShared waits until both of two versions, and no other, have answered.
