@@ -7,7 +7,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -86,6 +88,28 @@ func TestErrorOfThePreflightKeepsReleasesWaitingUntilItIsMended(t *testing.T) {
 	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
 	w.awaitReason(v1alpha1.ReasonReady)
 	w.expectErrors()
+}
+
+func TestAClaimForOnePodKeepsReleasesWaitingUntilItIsAnother(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "files"}}
+	claim.Spec.AccessModes = []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOncePod}
+	claim.Spec.Resources.Requests = corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}
+	w.create(claim)
+	d := w.deployment(v1alpha1.Blue)
+	w.get(d)
+	d.Spec.Template.Spec.Volumes = []corev1.Volume{{Name: "files", VolumeSource: corev1.VolumeSource{
+		PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claim.Name},
+	}}}
+	check(t, w.kube.Update(t.Context(), d))
+	w.run()
+	w.awaitReason(v1alpha1.ReasonPreflight)
+	w.expectErrors("Claim")
+	w.get(d)
+	d.Spec.Template.Spec.Volumes = nil
+	check(t, w.kube.Update(t.Context(), d))
+	w.awaitReason(v1alpha1.ReasonReady)
 }
 
 // The objects at fault are not watched for any application.

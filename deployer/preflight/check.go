@@ -27,6 +27,8 @@ var rules = []func(Facts) []v1alpha1.Finding{
 	refused, parents, classes, policies, otherRoutes,
 	// pods.go: how pods end
 	preStop, grace,
+	// volumes.go: what pods keep, and whether both colours can have it
+	claims, podStorage,
 	// proof.go: whether the switch can be measured
 	address,
 }

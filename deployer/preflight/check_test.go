@@ -126,6 +126,20 @@ func (s *situation) pod(change func(*corev1.PodSpec)) {
 	s.facts.Templates[v1alpha1.Blue] = t
 }
 
+// mounts gives the live colour's pods a volume.
+func (s *situation) mounts(path string, source corev1.VolumeSource) {
+	s.pod(func(p *corev1.PodSpec) {
+		p.Volumes = []corev1.Volume{{Name: "data", VolumeSource: source}}
+		p.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "data", MountPath: path}}
+	})
+}
+
+// claims makes a claim, files, with these modes, which the live colour's pods mount.
+func (s *situation) claims(modes ...corev1.PersistentVolumeAccessMode) {
+	s.mounts("/srv/files", corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "files"}})
+	s.facts.Claims = map[string]Claim{"files": {Exists: true, Modes: modes}}
+}
+
 // wrote records a field manager of the Ingress.
 func (s *situation) wrote(manager, fields string, at int64) {
 	when := metav1.Unix(at, 0)
@@ -669,6 +683,68 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 			s.wrote("turnout-deployer", ownsRules, 2)
 		}, nil, nil},
 		{"an account that cannot be read", func(s *situation) { s.wrote("helm", `{`, 1) }, nil, nil},
+
+		// volumes.go
+		{
+			"a claim for one pod", func(s *situation) { s.claims(corev1.ReadWriteOncePod) },
+			fault("Claim", "deployment shop/app-blue", podField+".volumes[data]"),
+			[]string{"persistentvolumeclaim files", "ReadWriteOncePod", "no pod of the other colour starts", "use a claim that is ReadWriteMany"},
+		},
+		{
+			"a claim for one node", func(s *situation) { s.claims(corev1.ReadWriteOnce) },
+			warning("Claim", "deployment shop/app-blue", podField+".volumes[data]"),
+			[]string{"persistentvolumeclaim files", "one node at a time", "Multi-Attach"},
+		},
+		{"a claim for all nodes", func(s *situation) { s.claims(corev1.ReadWriteOnce, corev1.ReadWriteMany) }, nil, nil},
+		{"a claim that all may read", func(s *situation) { s.claims(corev1.ReadOnlyMany) }, nil, nil},
+		{"a claim that was not read", func(s *situation) { s.claims(); s.facts.Claims = nil }, nil, nil},
+		{"a claim of one colour", func(s *situation) {
+			s.app.Spec.Template = v1alpha1.TemplateOwn
+			s.claims(corev1.ReadWriteOncePod)
+		}, nil, nil},
+		{
+			"a claim of both colours' own templates", func(s *situation) {
+				s.app.Spec.Template = v1alpha1.TemplateOwn
+				s.claims(corev1.ReadWriteOncePod)
+				s.facts.Templates[v1alpha1.Green] = Template{Deployment: "app-green", Spec: s.facts.Templates[v1alpha1.Blue].Spec}
+			},
+			[]found{
+				{v1alpha1.SeverityError, "Claim", "deployment shop/app-blue", podField + ".volumes[data]"},
+				{v1alpha1.SeverityError, "Claim", "deployment shop/app-green", podField + ".volumes[data]"},
+			},
+			nil,
+		},
+		{
+			"an empty directory", func(s *situation) {
+				s.mounts("/srv/uploads", corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}})
+			},
+			warning("PodStorage", "deployment shop/app-blue", podField+".volumes[data]"),
+			[]string{"goes with the pod", "logs them out", "a bucket"},
+		},
+		{
+			"a claim per pod", func(s *situation) { s.mounts("/srv", corev1.VolumeSource{Ephemeral: &corev1.EphemeralVolumeSource{}}) },
+			warning("PodStorage", "deployment shop/app-blue", podField+".volumes[data]"),
+			[]string{"goes with the pod"},
+		},
+		{
+			"a directory of the node", func(s *situation) { s.mounts("/srv", corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{}}) },
+			warning("PodStorage", "deployment shop/app-blue", podField+".volumes[data]"),
+			[]string{"each node has its own"},
+		},
+		{"an empty directory for temporary files", func(s *situation) {
+			s.mounts("/var/cache/app", corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}})
+		}, nil, nil},
+		{"an empty directory in memory", func(s *situation) {
+			s.mounts("/srv", corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory}})
+		}, nil, nil},
+		{"an empty directory that no container mounts", func(s *situation) {
+			s.mounts("/srv", corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}})
+			s.pod(func(p *corev1.PodSpec) { p.Containers[0].VolumeMounts = nil })
+		}, nil, nil},
+		{"a directory of the node that is only read", func(s *situation) {
+			s.mounts("/etc/ssl", corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{}})
+			s.pod(func(p *corev1.PodSpec) { p.Containers[0].VolumeMounts[0].ReadOnly = true })
+		}, nil, nil},
 
 		// pods.go
 		{

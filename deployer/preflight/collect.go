@@ -13,6 +13,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -25,42 +26,28 @@ import (
 )
 
 const (
-	// configFor is the age at which a BackendConfig is read again. They are not watched: not
-	// every cluster has such objects.
-	configFor = 5 * time.Minute
-	// configForRelease is that age while a release waits to begin, or for a finding about a
-	// BackendConfig to be fixed.
-	configForRelease = 10 * time.Second
 	// nameFor is the age at which a standby host is looked up again.
 	nameFor = 10 * time.Minute
 	// nameTimeout bounds a look-up.
 	nameTimeout = 2 * time.Second
-	// forget is the age at which an unused entry is dropped.
-	forget = time.Hour
 )
 
 // Collector reads the facts. Services, Deployments and Ingresses come from a cache and cost
-// nothing. BackendConfigs are read uncached, with one request each, and kept: a look reads those
-// that are new or too old. A standby host is looked up in the background, and no look waits for
+// nothing. BackendConfigs and claims are read uncached, with one request each, and kept: a look
+// reads those that are new or too old. A standby host is looked up in the background, and no look waits for
 // it. The zero value is ready to use.
 type Collector struct {
-	mu      sync.Mutex
-	configs map[client.ObjectKey]readConfig
-	names   map[string]resolved
-	// gateways by application.
-	gateways map[client.ObjectKey]readGateways
-}
-
-type readConfig struct {
-	Config
-	at time.Time
+	configs  kept[Config]
+	claims   kept[Claim]
+	gateways kept[readGateways] // by application
+	mu       sync.Mutex
+	names    map[string]resolved
 }
 
 // readGateways is what was read about an application's Gateways.
 type readGateways struct {
 	Gateways
 	managers []metav1.ManagedFieldsEntry
-	at       time.Time
 }
 
 type resolved struct {
@@ -73,7 +60,7 @@ type resolved struct {
 type Sources struct {
 	// Cached reads Services, Deployments and Ingresses.
 	Cached client.Reader
-	// Uncached reads BackendConfigs.
+	// Uncached reads BackendConfigs, PersistentVolumeClaims, and what belongs to Gateways.
 	Uncached client.Reader
 	// Resolve looks up the addresses of a host, and gives up when ctx ends. The zero value means
 	// [net.Resolver.LookupHost] of the default resolver.
@@ -92,11 +79,10 @@ func (c *Collector) Collect(ctx context.Context, from Sources, bg *v1alpha1.Blue
 			return f, time.Time{}, err
 		}
 	}
-	if err := c.readConfigs(ctx, from, &f, now, soon); err != nil {
-		return f, time.Time{}, err
-	}
-	if err := c.readGateway(ctx, from, &f, now, soon); err != nil {
-		return f, time.Time{}, err
+	for _, read := range []func(context.Context, Sources, *Facts, moment) error{c.readConfigs, c.readClaims, c.readGateway} {
+		if err := read(ctx, from, &f, moment{now, soon}); err != nil {
+			return f, time.Time{}, err
+		}
 	}
 	again := c.resolve(ctx, from, &f, now)
 	return f, again, nil
@@ -186,33 +172,17 @@ func (f *Facts) addUsers(ingress *networkingv1.Ingress, c v1alpha1.Color) error 
 	return nil
 }
 
-// readGateway adds what is known about the Gateways of an application. It is read uncached and
-// kept, like BackendConfigs: not every cluster has such objects, so nothing watches them.
-func (c *Collector) readGateway(ctx context.Context, from Sources, f *Facts, now time.Time, soon bool) error {
+// readGateway adds what is known about the Gateways of an application.
+func (c *Collector) readGateway(ctx context.Context, from Sources, f *Facts, at moment) error {
 	if f.Routes.Gateway == nil {
 		return nil
 	}
-	oldest := configFor
-	if soon {
-		oldest = configForRelease
-	}
-	key := client.ObjectKeyFromObject(f.App)
-	c.mu.Lock()
-	known, ok := c.gateways[key]
-	c.mu.Unlock()
-	if !ok || !known.at.After(now.Add(-oldest)) {
-		var err error
-		if known.Gateways, known.managers, err = lookAtGateways(ctx, from.Uncached, f); err != nil {
-			return err
-		}
-		known.at = now
-		c.mu.Lock()
-		if c.gateways == nil {
-			c.gateways = map[client.ObjectKey]readGateways{}
-		}
-		maps.DeleteFunc(c.gateways, func(_ client.ObjectKey, old readGateways) bool { return now.Sub(old.at) > forget })
-		c.gateways[key] = known
-		c.mu.Unlock()
+	known, err := c.gateways.get(client.ObjectKeyFromObject(f.App), at, func() (r readGateways, err error) {
+		r.Gateways, r.managers, err = lookAtGateways(ctx, from.Uncached, f)
+		return r, err
+	})
+	if err != nil {
+		return err
 	}
 	f.Gateways, f.Ingress.Managers = known.Gateways, known.managers
 	return nil
@@ -236,47 +206,48 @@ func configNames(f Facts) []string {
 	return slices.Compact(names)
 }
 
-func (c *Collector) readConfigs(ctx context.Context, from Sources, f *Facts, now time.Time, soon bool) error {
+func (c *Collector) readConfigs(ctx context.Context, from Sources, f *Facts, at moment) error {
 	f.Configs = map[string]Config{}
 	if !f.gce() {
 		return nil
 	}
-	oldest := configFor
-	if soon {
-		oldest = configForRelease
-	}
 	for _, name := range configNames(*f) {
 		key := client.ObjectKey{Namespace: f.App.Namespace, Name: name}
-		if known, ok := c.config(key, now.Add(-oldest)); ok {
-			f.Configs[name] = known
-			continue
-		}
-		spec, found, err := route.ReadBackendConfig(ctx, from.Uncached, key.Namespace, key.Name)
+		config, err := c.configs.get(key, at, func() (Config, error) {
+			spec, found, err := route.ReadBackendConfig(ctx, from.Uncached, key.Namespace, key.Name)
+			return Config{Exists: found, Spec: spec}, err
+		})
 		if err != nil {
 			return err
 		}
-		f.Configs[name] = Config{Exists: found, Spec: spec}
-		c.remember(key, readConfig{f.Configs[name], now})
+		f.Configs[name] = config
 	}
 	return nil
 }
 
-// config returns a kept BackendConfig, if it was read after a given time.
-func (c *Collector) config(key client.ObjectKey, since time.Time) (Config, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	known, ok := c.configs[key]
-	return known.Config, ok && known.at.After(since)
-}
-
-func (c *Collector) remember(key client.ObjectKey, read readConfig) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.configs == nil {
-		c.configs = map[client.ObjectKey]readConfig{}
+// readClaims adds the claims of the templates that will have users. One that does not exist, or
+// that Turnout may not read, is not judged: staging shows the former.
+func (c *Collector) readClaims(ctx context.Context, from Sources, f *Facts, at moment) error {
+	f.Claims = map[string]Claim{}
+	for _, name := range claimNames(*f) {
+		key := client.ObjectKey{Namespace: f.App.Namespace, Name: name}
+		claim, err := c.claims.get(key, at, func() (Claim, error) {
+			var object corev1.PersistentVolumeClaim
+			err := from.Uncached.Get(ctx, key, &object)
+			if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
+				return Claim{}, nil
+			}
+			if err != nil {
+				return Claim{}, fmt.Errorf("reading persistentvolumeclaim %s: %w", name, err)
+			}
+			return Claim{Exists: true, Modes: object.Spec.AccessModes}, nil
+		})
+		if err != nil {
+			return err
+		}
+		f.Claims[name] = claim
 	}
-	maps.DeleteFunc(c.configs, func(_ client.ObjectKey, old readConfig) bool { return read.at.Sub(old.at) > forget })
-	c.configs[key] = read
+	return nil
 }
 
 // resolve adds what is known about the standby host that the owner chose, and starts a look-up if

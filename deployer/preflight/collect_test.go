@@ -1,6 +1,7 @@
 package preflight
 
 import (
+	stdcmp "cmp"
 	"context"
 	"errors"
 	"slices"
@@ -29,8 +30,10 @@ type store struct {
 	services  []corev1.Service
 	ingresses []networkingv1.Ingress
 	configs   map[string]map[string]any // specs by name
-	fails     error                     // of reading a BackendConfig
-	reads     []string                  // BackendConfigs that were read
+	templates map[string]corev1.PodSpec // of Deployments, by name
+	claims    map[string]corev1.PersistentVolumeAccessMode
+	fails     error    // of reading what is not cached
+	reads     []string // BackendConfigs and claims that were read
 }
 
 func (s *store) Get(_ context.Context, key client.ObjectKey, into client.Object, _ ...client.GetOption) error {
@@ -43,7 +46,18 @@ func (s *store) Get(_ context.Context, key client.ObjectKey, into client.Object,
 		}
 		s.services[i].DeepCopyInto(o)
 	case *appsv1.Deployment:
-		return missing
+		spec, ok := s.templates[key.Name]
+		if !ok {
+			return missing
+		}
+		o.Spec.Template.Spec = spec
+	case *corev1.PersistentVolumeClaim:
+		s.reads = append(s.reads, key.Name)
+		mode, ok := s.claims[key.Name]
+		if s.fails != nil || !ok {
+			return stdcmp.Or(s.fails, error(missing))
+		}
+		o.Spec.AccessModes = []corev1.PersistentVolumeAccessMode{mode}
 	case *networkingv1.Ingress:
 		i := slices.IndexFunc(s.ingresses, func(i networkingv1.Ingress) bool { return i.Name == key.Name })
 		if i < 0 {
@@ -134,10 +148,10 @@ func TestBackendConfigsAreNotReadAtEveryLook(t *testing.T) {
 			c.look(true)
 		}
 		c.expectReads("at looks of the same moment")
-		time.Sleep(configForRelease)
+		time.Sleep(keptForRelease)
 		c.look(true)
 		c.expectReads("while a release waits", "app")
-		time.Sleep(configFor)
+		time.Sleep(keptFor)
 		c.look(false)
 		c.expectReads("when it is old", "app")
 		c.store.services[1].Annotations["cloud.google.com/backend-config"] = `{"default": "other"}`
@@ -176,6 +190,55 @@ func TestAClusterWithoutBackendConfigsHasNone(t *testing.T) {
 	c.store.fails = &meta.NoKindMatchError{}
 	if f, _ := c.look(true); f.Configs["app"].Exists {
 		t.Errorf("the BackendConfigs are %+v", f.Configs)
+	}
+}
+
+// mounting is a pod template that mounts a claim.
+func mounting(claim string) corev1.PodSpec {
+	return corev1.PodSpec{Volumes: []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{
+		PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claim},
+	}}}}
+}
+
+func TestClaimsOfTheTemplatesThatWillHaveUsersAreReadAndKept(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCollection(t)
+		c.good.elsewhere()
+		c.store.templates = map[string]corev1.PodSpec{"app-blue": mounting("files"), "app-green": mounting("old-files")}
+		c.good.app.Spec.Blue.Deployment, c.good.app.Spec.Green.Deployment = "app-blue", "app-green"
+		c.store.claims = map[string]corev1.PersistentVolumeAccessMode{"files": corev1.ReadWriteOnce}
+		f, _ := c.look(false)
+		c.expectReads("at the first look: green gets blue's template", "files")
+		if diff := cmp.Diff(map[string]Claim{"files": {Exists: true, Modes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}}},
+			f.Claims); diff != "" {
+			t.Errorf("claims (-want +got):\n%s", diff)
+		}
+		c.look(false)
+		c.expectReads("at the next look")
+		c.good.app.Spec.Template = v1alpha1.TemplateOwn
+		if f, _ := c.look(false); f.Claims["old-files"].Exists {
+			t.Errorf("claims %+v", f.Claims)
+		}
+		c.expectReads("when both templates count", "old-files")
+	})
+}
+
+func TestAClaimThatTurnoutMayNotReadIsNotJudged(t *testing.T) {
+	t.Parallel()
+	c := newCollection(t)
+	c.good.elsewhere()
+	c.store.templates = map[string]corev1.PodSpec{"app-blue": mounting("files")}
+	c.good.app.Spec.Blue.Deployment = "app-blue"
+	c.store.fails = apierrors.NewForbidden(schema.GroupResource{}, "files", errors.New("an older role"))
+	f, _ := c.look(false)
+	if diff := cmp.Diff(map[string]Claim{"files": {}}, f.Claims); diff != "" {
+		t.Errorf("claims (-want +got):\n%s", diff)
+	}
+	c.store.fails = errors.New("the API server is away")
+	c.Collector = Collector{}
+	if _, _, err := c.Collect(t.Context(), c.sources(), c.good.app, route.Read(c.good.app, c.good.ingress), time.Now(), true); err == nil {
+		t.Error("there is no error")
 	}
 }
 

@@ -29,6 +29,8 @@ type Facts struct {
 	// Configs are the BackendConfigs that these Services name, by name. Those that could not be
 	// read are missing.
 	Configs map[string]Config
+	// Claims are the PersistentVolumeClaims of the templates that will have users, by name.
+	Claims map[string]Claim
 	// Templates of the colours' pods, if there is a Deployment.
 	Templates map[v1alpha1.Color]Template
 	// Users of the colours' Services through other Ingresses.
@@ -65,6 +67,14 @@ type Config struct {
 	Exists bool
 	// Spec as it is in the object.
 	Spec map[string]any
+}
+
+// Claim is a PersistentVolumeClaim.
+type Claim struct {
+	// Exists is false if there is none of that name, or Turnout may not read it.
+	Exists bool
+	// Modes are its spec.accessModes: what pods may rely on, whatever its volume could do.
+	Modes []corev1.PersistentVolumeAccessMode
 }
 
 // Template is a pod template.

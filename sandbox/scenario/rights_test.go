@@ -30,6 +30,7 @@ var seldom = map[string]string{
 	`Role "turnout-own": patch events`:                  series,
 
 	`ClusterRole "turnout": create pods/exec`:                         "exec upgrades a get to a WebSocket, or falls back to a POST",
+	`ClusterRole "turnout": get persistentvolumeclaims`:               "for a pod template that mounts one",
 	`ClusterRole "turnout": update bluegreens.turnout.dev/finalizers`: "needed with the admission plugin OwnerReferencesPermissionEnforcement",
 	`ClusterRole "turnout": attest releases.turnout.dev`:              "no request needs it; the admission policy of config/policy checks it",
 	`ClusterRole "turnout": delete releases.turnout.dev`:              "releases beyond spec.historyLimit are deleted after 8 days",
