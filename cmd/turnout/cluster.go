@@ -103,6 +103,16 @@ func (c *clusterFlags) clientConfig() (clientcmd.ClientConfig, error) {
 	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides), nil
 }
 
+// releasesOf reads an application and its releases.
+func (c *cluster) releasesOf(ctx context.Context, app string) (*v1alpha1.BlueGreen, []v1alpha1.Release, error) {
+	bg, err := c.application(ctx, app)
+	if err != nil {
+		return nil, nil, err
+	}
+	all, err := c.record.Releases(ctx, client.ObjectKeyFromObject(bg))
+	return bg, all, err
+}
+
 // application reads one application. If it does not exist, the error lists the existing
 // ones.
 func (c *cluster) application(ctx context.Context, name string) (*v1alpha1.BlueGreen, error) {
@@ -115,7 +125,7 @@ func (c *cluster) application(ctx context.Context, name string) (*v1alpha1.BlueG
 	}
 	var list v1alpha1.BlueGreenList
 	if err := c.kube.List(ctx, &list, client.InNamespace(c.namespace)); err != nil {
-		return nil, fmt.Errorf("namespace %s has no application %s, and which it has cannot be listed: %w", c.namespace, name, err)
+		return nil, fmt.Errorf("namespace %s has no application %s, and listing its applications failed: %w", c.namespace, name, err)
 	}
 	if len(list.Items) == 0 {
 		return nil, fmt.Errorf("namespace %s has no application %s, nor any other: "+

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot/report"
@@ -39,11 +38,7 @@ func (r *reading) describe(cmd *cobra.Command, app, name string) error {
 	if err != nil {
 		return err
 	}
-	bg, err := c.application(cmd.Context(), app)
-	if err != nil {
-		return err
-	}
-	all, err := c.record.Releases(cmd.Context(), client.ObjectKeyFromObject(bg))
+	bg, all, err := c.releasesOf(cmd.Context(), app)
 	if err != nil {
 		return err
 	}

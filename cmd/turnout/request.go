@@ -35,11 +35,7 @@ type plan struct {
 
 // request reads what the decision depends on.
 func (c *cluster) request(ctx context.Context, app string, cause v1alpha1.Cause) (*request, error) {
-	bg, err := c.application(ctx, app)
-	if err != nil {
-		return nil, err
-	}
-	releases, err := c.record.Releases(ctx, types.NamespacedName{Namespace: bg.Namespace, Name: bg.Name})
+	bg, releases, err := c.releasesOf(ctx, app)
 	if err != nil {
 		return nil, err
 	}

@@ -170,11 +170,7 @@ func (r *reading) releases(cmd *cobra.Command, app string) error {
 	if err != nil {
 		return err
 	}
-	bg, err := c.application(cmd.Context(), app)
-	if err != nil {
-		return err
-	}
-	all, err := c.record.Releases(cmd.Context(), client.ObjectKeyFromObject(bg))
+	bg, all, err := c.releasesOf(cmd.Context(), app)
 	if err != nil {
 		return err
 	}
