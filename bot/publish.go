@@ -104,7 +104,7 @@ func (p *Publisher) stray(ctx context.Context, rel *v1alpha1.Release) {
 		return
 	}
 	p.Log.WarnContext(ctx, "release not published: its kind does not fit its spec, or its label is not its spec.application; delete it and "+
-		"make it anew",
+		"create it again",
 		"release", rel.Name, "namespace", rel.Namespace, "kind", rel.Spec.Kind, v1alpha1.ApplicationLabel, label, "application",
 		rel.Spec.Application)
 }

@@ -81,7 +81,7 @@ func TestEveryPullRequestOfOnePushHears(t *testing.T) {
 			untilPublished(t, w, w.publisher(), name)
 			for _, pr := range prs {
 				if answers := w.answers(pr.Number); len(answers) != 1 || !strings.Contains(answers[0], "`"+v1alpha1.ShortCommit(head)+"` is live") {
-					t.Errorf("#%d hears %q", pr.Number, answers)
+					t.Errorf("#%d gets the comments %q", pr.Number, answers)
 				}
 			}
 			for _, pr := range []*githubtest.PullRequest{before, stranger} {
@@ -146,7 +146,7 @@ func TestPullRequestsThatGitHubKnowsLateHear(t *testing.T) {
 	})
 	for _, pr := range prs {
 		if answers := w.answers(pr.Number); len(answers) != 1 {
-			t.Errorf("#%d hears %q", pr.Number, answers)
+			t.Errorf("#%d gets the comments %q", pr.Number, answers)
 		}
 	}
 	if asks, compares := w.asked(start, pullsOfCommit), w.asked(start, compare); asks != 6 || compares != 1 {
@@ -195,7 +195,7 @@ func TestReleaseWithoutAPushFindsWhatItBrings(t *testing.T) {
 	untilPublished(t, w, w.publisher(), name)
 	for _, pr := range prs {
 		if answers := w.answers(pr.Number); len(answers) != 1 {
-			t.Errorf("#%d hears %q", pr.Number, answers)
+			t.Errorf("#%d gets the comments %q", pr.Number, answers)
 		}
 	}
 }

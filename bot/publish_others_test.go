@@ -71,7 +71,7 @@ func TestEveryPullRequestOfABatchHearsWhatBecameOfIt(t *testing.T) {
 			for _, pr := range prs[:2] {
 				answers := w.answers(pr.Number)
 				if len(answers) != 1 || !strings.Contains(answers[0], want) {
-					t.Errorf("#%d is not told %q:\n%s", pr.Number, want, answers)
+					t.Errorf("#%d does not report %q:\n%s", pr.Number, want, answers)
 				}
 			}
 

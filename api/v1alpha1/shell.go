@@ -56,9 +56,9 @@ func Lines(commands []ShellCommand) string {
 	return strings.Join(lines, "\n")
 }
 
-// Shell makes a command from words, each of which reaches the program unchanged. Anybody
-// may have written the words. The result is empty if a word cannot be shown as what it is,
-// or the command is too long.
+// Shell makes a command from words and quotes them, so each reaches the program unchanged.
+// Anybody may have written the words. The result is empty if a word cannot be shown as it
+// is, or the command is too long.
 func Shell(words ...string) ShellCommand {
 	quoted := make([]string, len(words))
 	for i, word := range words {

@@ -74,7 +74,7 @@ func (s Situation) deployOf(commit string) *v1alpha1.Release {
 	return newest
 }
 
-// commitVersion is a version of which only the commit is known.
+// commitVersion is a version whose commit alone is known.
 func commitVersion(commit string) *v1alpha1.Version { return &v1alpha1.Version{Commit: commit} }
 
 // versionOf is the version that a deploy releases.

@@ -201,7 +201,7 @@ func longer(by time.Duration) string {
 	return fmt.Sprintf(", or %s longer if the load balancer does not report the health of each pod", prose.Span(by))
 }
 
-// allOf joins words of which none is meant.
+// allOf joins words by nor: the sentence means none of them.
 func allOf(words []string) string {
 	var shown []string
 	for _, word := range words {

@@ -201,7 +201,7 @@ func (c *claimWatch) stale(bg *v1alpha1.BlueGreen, rel *v1alpha1.Release, now ti
 	return now.Sub(c.since) >= claimPatience*patience
 }
 
-// remindOfClaim says once that whoever moved the release is gone.
+// remindOfClaim says once that the process that moved the release is gone.
 func (f *follower) remindOfClaim(ctx context.Context, rel *v1alpha1.Release, now time.Time) {
 	if f.unserved || rel.Status.Phase == "" || now.Before(f.claim.next) {
 		return

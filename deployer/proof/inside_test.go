@@ -60,7 +60,7 @@ func TestAnInternalServiceIsNeitherAskedNorRevealed(t *testing.T) {
 		}
 		if strings.Contains(status.Message, "0 failed") || strings.Contains(status.Message, "dial tcp") || status.NewVersion != "" ||
 			status.LastFailure != "" || status.Requests != 0 {
-			t.Errorf("the proof tells %+v", status)
+			t.Errorf("the proof is %+v", status)
 		}
 	}
 	if n := asked.Load(); n > 0 {
