@@ -23,8 +23,8 @@ import (
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
-// patience bounds every wait.
-const patience = 90 * time.Second
+// patience bounds every wait. A release behind a Gateway takes a minute by its own clocks alone.
+const patience = 3 * time.Minute
 
 // name is the BlueGreen's name and the prefix of its objects' names.
 const name = "my-python-app"
