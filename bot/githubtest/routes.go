@@ -22,6 +22,8 @@ func routes() []route {
 		{"GET", "/app/installations", appJWT, nil, listInstallations},
 		{"GET", "/app/installations/{installation_id}", appJWT, nil, getInstallation},
 		{"POST", "/app/installations/{installation_id}/access_tokens", appJWT, nil, createToken},
+		{"POST", "/app-manifests/{code}/conversions", anybody, nil, convertManifest},
+		{"GET", "/app/hook/config", appJWT, nil, getHookConfig},
 		{"GET", "/app/hook/deliveries", appJWT, nil, listDeliveries},
 		{"GET", "/app/hook/deliveries/{delivery_id}", appJWT, nil, getDelivery},
 		{"POST", "/app/hook/deliveries/{delivery_id}/attempts", appJWT, nil, redeliver},

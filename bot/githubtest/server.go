@@ -50,19 +50,20 @@ type Server struct {
 	stopOnce sync.Once
 	sending  sync.WaitGroup // deliveries in progress
 
-	mu        sync.Mutex // guards everything below, and everything reachable from it
-	changed   chan struct{}
-	lastID    int64
-	keys      int                    // number of keys given to Apps
-	users     map[string]*User       // by login in lower case
-	repos     map[string]*Repository // by owner/name in lower case
-	renamed   map[string]*Repository // by a former name that no other repository has taken
-	apps      []*App
-	grants    map[string]*grant   // by token
-	downloads map[string]download // by one-time token
-	quotas    map[string]*quota   // by caller
-	faults    []*Fault
-	outage    bool
+	mu          sync.Mutex // guards everything below, and everything reachable from it
+	changed     chan struct{}
+	lastID      int64
+	keys        int                    // number of keys given to Apps
+	users       map[string]*User       // by login in lower case
+	repos       map[string]*Repository // by owner/name in lower case
+	renamed     map[string]*Repository // by a former name that no other repository has taken
+	apps        []*App
+	grants      map[string]*grant     // by token
+	downloads   map[string]download   // by one-time token
+	conversions map[string]conversion // by code
+	quotas      map[string]*quota     // by caller
+	faults      []*Fault
+	outage      bool
 
 	limitedUntil time.Time // every request is refused until then
 	limitStatus  int
@@ -76,7 +77,7 @@ func NewServer(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg: cfg, log: cfg.Log, stopped: make(chan struct{}), changed: make(chan struct{}), lastID: 1000,
 		users: map[string]*User{}, repos: map[string]*Repository{}, renamed: map[string]*Repository{}, grants: map[string]*grant{},
-		downloads: map[string]download{}, quotas: map[string]*quota{},
+		downloads: map[string]download{}, conversions: map[string]conversion{}, quotas: map[string]*quota{},
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

@@ -27,6 +27,9 @@ func (s *Server) webRoutes() *http.ServeMux {
 	mux.HandleFunc("GET /_codeload/{owner}/{repo}/legacy.tar.gz/{sha}", s.serveDownload)
 	mux.HandleFunc("GET /{owner}/{repo}/info/refs", s.serveGit)
 	mux.HandleFunc("POST /{owner}/{repo}/"+gitService, s.serveGit)
+	mux.HandleFunc("POST /settings/apps/new", s.serveManifest)
+	mux.HandleFunc("POST /organizations/{org}/settings/apps/new", s.serveManifest)
+	mux.HandleFunc("POST /_sandbox/apps", s.createFromManifest)
 	mux.HandleFunc("GET /{owner}/{repo}", s.page("repository"))
 	mux.HandleFunc("GET /{owner}/{repo}/deployments", s.page("deployments"))
 	mux.HandleFunc("GET /{owner}/{repo}/pull/{number}", s.page("pull"))
@@ -51,6 +54,14 @@ type view struct {
 	Deployments []deploymentView
 	People      []string
 	Commit      commitView
+	Register    registerView
+}
+
+// registerView is an App that a manifest describes.
+type registerView struct {
+	Name, Owner, Manifest, State string
+	Permissions                  map[string]string
+	Events                       []string
 }
 
 type commitView struct {
