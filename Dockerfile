@@ -9,6 +9,8 @@ FROM ${GO_IMAGE} AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
+COPY app.yml app.yml
+COPY manifest.go manifest.go
 COPY api api
 COPY bot bot
 COPY cmd cmd

@@ -343,21 +343,29 @@ func FuzzAnOutputIsReadAsItWasWritten(f *testing.F) {
 	})
 }
 
-// copied matches the folders that the Dockerfile copies.
-var copied = regexp.MustCompile(`(?m)^COPY (\w+) \w+$`)
+// copied matches the folders and files that the Dockerfile copies, each by its name.
+var copied = regexp.MustCompile(`(?m)^COPY ([\w.]+) [\w.]+$`)
 
 func TestTheDockerfileCopiesWhatTheProgramIsMadeOf(t *testing.T) {
-	cmd := exec.Command("go", "list", "-deps", "-json=ImportPath,Module", "../../cmd/turnout")
+	cmd := exec.Command("go", "list", "-deps", "-json=ImportPath,Module,GoFiles,EmbedFiles", "../../cmd/turnout")
 	list, err := cmd.Output()
 	check(t, err)
 	want := map[string]bool{}
 	for decoder := json.NewDecoder(strings.NewReader(string(list))); decoder.More(); {
 		var p struct {
-			ImportPath string
-			Module     *struct{ Main bool }
+			ImportPath          string
+			Module              *struct{ Main bool }
+			GoFiles, EmbedFiles []string
 		}
 		check(t, decoder.Decode(&p))
-		if p.Module != nil && p.Module.Main {
+		if p.Module == nil || !p.Module.Main {
+			continue
+		}
+		if p.ImportPath == "github.com/turnout-dev/turnout" { // in no folder
+			for _, file := range append(p.GoFiles, p.EmbedFiles...) {
+				want[file] = true
+			}
+		} else {
 			dir, _, _ := strings.Cut(strings.TrimPrefix(p.ImportPath, "github.com/turnout-dev/turnout/"), "/")
 			want[dir] = true
 		}

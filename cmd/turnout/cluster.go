@@ -65,6 +65,7 @@ func (c *clusterFlags) connect() (*cluster, error) {
 		return nil, fmt.Errorf("--kubeconfig (%s), or KUBECONFIG: %w", variable("kubeconfig"), withoutSecrets(err, c.inline))
 	}
 	cfg.UserAgent = "turnout/" + version()
+	cfg.QPS = -1                   // doctor asks a few hundred questions; the API server's priority and fairness limits them
 	ctrl.SetLogger(logr.Discard()) // a person reads this program's output
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {

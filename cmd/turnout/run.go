@@ -29,7 +29,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	root.AddCommand(
 		installCommand(), uninstallCommand(), initCommand(), serveCommand(), actionCommand(getenv),
 		deployCommand(), promoteCommand(), rollbackCommand(), cancelCommand(), confirmCommand(),
-		statusCommand(), releasesCommand(), describeCommand(), preflightCommand(), simulateCommand(), versionCommand(),
+		statusCommand(), releasesCommand(), describeCommand(), preflightCommand(), doctorCommand(),
+		simulateCommand(), versionCommand(),
 	)
 	completeNamespaces(root)
 	return root.ExecuteContext(ctx)

@@ -51,7 +51,7 @@ func (c *cluster) uninstall(ctx context.Context, out io.Writer, records, force b
 	}
 	var served []string
 	if d != nil {
-		served = servedBy(d)
+		served = config.ServedBy(d)
 	}
 	active, err := c.underWay(ctx, served)
 	if err != nil {

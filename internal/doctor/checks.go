@@ -1,0 +1,55 @@
+package doctor
+
+import (
+	"context"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+)
+
+// ClusterChecks are those of the cluster and of the applications in it. With an application
+// in scope they are only its own.
+func (w *World) ClusterChecks() []Check {
+	ofParts := func(parts ...part) func(context.Context) ([]Finding, error) {
+		return func(ctx context.Context) ([]Finding, error) {
+			var all []Finding
+			for _, p := range parts {
+				found, err := w.compare(ctx, p)
+				all = append(all, found...)
+				if err != nil {
+					return all, err
+				}
+			}
+			return all, nil
+		}
+	}
+	var all []Check
+	if w.Scope.Application == "" {
+		if !w.AsTurnout() { // which may not read them
+			all = []Check{
+				{AreaCluster, "crds", ofParts(crds)},
+				{AreaCluster, "policies", ofParts(policies)},
+				{AreaCluster, "roles", ofParts(roles)},
+				{AreaCluster, "serving", ofParts(serving)},
+			}
+		}
+		all = append(all, Check{AreaCluster, "rights", w.rights}, Check{AreaCluster, "running", w.running}, Check{AreaCluster, "leader", w.leads})
+	}
+	return append(all,
+		Check{AreaApplications, "grants", w.grants},
+		Check{AreaApplications, "controllers", w.controllers},
+		Check{AreaApplications, "preflight", w.readiness},
+	)
+}
+
+// Unasked is a check that could not begin. The owner of one application need not have the
+// right that it takes, so for them it is a note.
+func Unasked(area Area, name string, err error, scope Scope) Check {
+	return Check{area, name, func(context.Context) ([]Finding, error) {
+		if scope.Application == "" || !apierrors.IsForbidden(err) {
+			return nil, err
+		}
+		return []Finding{{
+			Code: CodeUnchecked, Severity: SeverityNote, Object: string(area) + " " + name, Message: "it was not checked: " + err.Error(),
+		}}, nil
+	}}
+}
