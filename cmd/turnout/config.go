@@ -23,7 +23,7 @@ import (
 // serveConfig is the configuration of `turnout serve`. Every flag has an environment
 // variable: --github-url is TURNOUT_GITHUB_URL.
 type serveConfig struct {
-	listen, metricsListen string
+	listen, metricsListen, setupListen string
 
 	githubURL, privateKeyFile, webhookSecretFile string
 	githubAppID                                  int64
@@ -52,6 +52,8 @@ type serveConfig struct {
 func (c *serveConfig) bind(f *pflag.FlagSet) {
 	f.StringVar(&c.listen, "listen", ":8080", "address for webhooks (POST /webhook), /healthz and /readyz")
 	f.StringVar(&c.metricsListen, "metrics-listen", ":9090", "address for Prometheus (GET /metrics); 0 turns it off")
+	f.StringVar(&c.setupListen, "setup-listen", "127.0.0.1:8081",
+		"address of the page that registers the GitHub App, served while there is none; 0 turns it off")
 	f.StringVar(&c.githubURL, "github-url", "https://github.com", "address of GitHub, or of a GitHub Enterprise Server")
 	f.Int64Var(&c.githubAppID, "github-app-id", 0, "id of the GitHub App (required)")
 	f.StringVar(&c.privateKeyFile, "github-private-key-file", "", "file with the App's private key, PEM (required)")
@@ -127,21 +129,10 @@ func (c *serveConfig) urlMaps(ctx context.Context) (*urlmap.Client, error) {
 func (c *serveConfig) load() (secrets, error) {
 	var s secrets
 	var errs []error
-	if c.githubAppID <= 0 {
-		errs = append(errs, missing("github-app-id", "the number GitHub shows on the App's page"))
+	if !c.unregistered() {
+		errs = append(errs, c.loadApp(&s))
 	}
-	if c.privateKeyFile == "" {
-		errs = append(errs, missing("github-private-key-file", "a file with the App's private key"))
-	} else if key, err := os.ReadFile(c.privateKeyFile); err != nil {
-		errs = append(errs, fmt.Errorf("--github-private-key-file (%s): %w", variable("github-private-key-file"), err))
-	} else {
-		s.privateKey = key
-	}
-	lines, err := readSecrets(c.webhookSecretFile)
-	if err == nil {
-		s.webhook, err = bot.NewSecrets(lines...)
-	}
-	errs = append(errs, err)
+	var err error
 	if s.bots, err = ids(c.trustedBots); err != nil {
 		errs = append(errs, fmt.Errorf("--trusted-bots (%s): %w: find it at /users/LOGIN of the API", variable("trusted-bots"), err))
 	}
@@ -157,6 +148,26 @@ func (c *serveConfig) load() (secrets, error) {
 		errs = append(errs, fmt.Errorf("--pod-access (%s): %q is none of auto, direct and proxy", variable("pod-access"), c.podAccess))
 	}
 	return s, errors.Join(errs...)
+}
+
+// loadApp reads what the GitHub App needs.
+func (c *serveConfig) loadApp(s *secrets) error {
+	var errs []error
+	if c.githubAppID <= 0 {
+		errs = append(errs, missing("github-app-id", "the number GitHub shows on the App's page"))
+	}
+	if c.privateKeyFile == "" {
+		errs = append(errs, missing("github-private-key-file", "a file with the App's private key"))
+	} else if key, err := os.ReadFile(c.privateKeyFile); err != nil {
+		errs = append(errs, fmt.Errorf("--github-private-key-file (%s): %w", variable("github-private-key-file"), err))
+	} else {
+		s.privateKey = key
+	}
+	lines, err := readSecrets(c.webhookSecretFile)
+	if err == nil {
+		s.webhook, err = bot.NewSecrets(lines...)
+	}
+	return errors.Join(append(errs, err)...)
 }
 
 // ids parses numeric ids.

@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -20,6 +19,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/turnout-dev/turnout/config"
+	"github.com/turnout-dev/turnout/internal/setup"
 )
 
 // fieldOwner is the field manager of installed objects.
@@ -133,9 +133,9 @@ func (i *installation) meet(ctx context.Context, c *cluster) (left []string, err
 		return nil, nil
 	case !i.upgrade:
 		return nil, fmt.Errorf("deployment %s/%s is installed already, and runs %s: --upgrade shows and applies what changes",
-			d.Namespace, d.Name, imageOf(d))
+			d.Namespace, d.Name, config.ImageOf(d))
 	}
-	served := servedBy(d)
+	served := config.ServedBy(d)
 	switch {
 	case len(i.Namespaces) == 0: // keep it: never more rights than somebody asked for
 		i.Namespaces = served
@@ -149,7 +149,7 @@ func (i *installation) meet(ctx context.Context, c *cluster) (left []string, err
 // installed is Turnout's Deployment; nil if there is none.
 func (c *cluster) installed(ctx context.Context) (*appsv1.Deployment, error) {
 	d := &appsv1.Deployment{}
-	err := c.kube.Get(ctx, client.ObjectKey{Namespace: config.Namespace, Name: "turnout"}, d)
+	err := c.kube.Get(ctx, client.ObjectKey{Namespace: config.Namespace, Name: config.Name}, d)
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
@@ -157,25 +157,6 @@ func (c *cluster) installed(ctx context.Context) (*appsv1.Deployment, error) {
 		return nil, fmt.Errorf("looking for deployment %s/turnout: %w", config.Namespace, err)
 	}
 	return d, nil
-}
-
-func imageOf(d *appsv1.Deployment) string {
-	if containers := d.Spec.Template.Spec.Containers; len(containers) > 0 {
-		return containers[0].Image
-	}
-	return "nothing"
-}
-
-// servedBy are the namespaces of an install; empty for the whole cluster.
-func servedBy(d *appsv1.Deployment) []string {
-	for _, container := range d.Spec.Template.Spec.Containers {
-		for _, v := range container.Env {
-			if v.Name == "TURNOUT_NAMESPACES" && v.Value != "" {
-				return strings.Split(v.Value, ",")
-			}
-		}
-	}
-	return nil
 }
 
 // apply applies an object, and prints the result.
@@ -254,13 +235,12 @@ func (i *installation) settle(ctx context.Context, c *cluster, objects []*unstru
 	if i.only == onlyClusterWide {
 		return say(i.out, "The cluster-wide part is in effect. Next, whoever may write in the namespaces: turnout install --only "+onlyNamespaced)
 	}
-	secret := &corev1.Secret{}
-	err := c.kube.Get(ctx, client.ObjectKey{Namespace: config.Namespace, Name: "turnout-github"}, secret)
-	if apierrors.IsNotFound(err) {
-		return say(i.out, nextSteps)
-	}
+	token, err := (&setup.Secret{Client: c.kube, Namespace: config.Namespace}).Issue(ctx)
 	if err != nil {
-		return fmt.Errorf("looking for secret %s/turnout-github: %w", config.Namespace, err)
+		return err
+	}
+	if token != "" {
+		return say(i.out, fmt.Sprintf(nextSteps, token))
 	}
 	for _, object := range objects {
 		if object.GetKind() != "Deployment" {
@@ -275,13 +255,16 @@ func (i *installation) settle(ctx context.Context, c *cluster, objects []*unstru
 
 // nextSteps is what only a person can do.
 const nextSteps = `Installed. Turnout starts once it has a GitHub App (docs/install.md):
-  1. Register the App as app.yml says, and store what GitHub gave you:
-       kubectl -n turnout create secret generic turnout-github \
-         --from-literal=app-id=NUMBER --from-file=private-key=FILE.pem --from-file=webhook-secret=FILE
-  2. Expose port 80 of the Service turnout/turnout over HTTPS at the App's webhook host.
+  1. Expose port 80 of the Service turnout/turnout over HTTPS at a host of yours, for GitHub's webhooks.
+  2. Register the App at http://localhost:8081/setup, which this command opens:
+       kubectl -n turnout port-forward deployment/turnout 8081:8081
+     The page asks for this token, until the App is registered:
+       %s
   3. Give the ServiceAccount turnout/turnout its Google roles.
   4. Grant each namespace its repositories and projects:
-       kubectl annotate namespace NAMESPACE turnout.dev/repositories=OWNER/NAME turnout.dev/projects=PROJECT`
+       kubectl annotate namespace NAMESPACE turnout.dev/repositories=OWNER/NAME turnout.dev/projects=PROJECT
+  5. Let Turnout say what is missing:
+       turnout doctor`
 
 // await waits until an object is in effect; state says briefly what is missing.
 func (c *cluster) await(ctx context.Context, object *unstructured.Unstructured, state func(*unstructured.Unstructured) string) error {

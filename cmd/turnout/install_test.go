@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/config"
 	"github.com/turnout-dev/turnout/internal/controlplane"
 )
 
@@ -73,6 +74,13 @@ func (c *emptyCluster) has(object client.Object, namespace, name string) bool {
 	return !apierrors.IsNotFound(err)
 }
 
+func (c *emptyCluster) secret() *corev1.Secret {
+	c.t.Helper()
+	s := &corev1.Secret{}
+	check(c.t, c.admin.Get(c.t.Context(), client.ObjectKey{Namespace: config.Namespace, Name: config.SecretName}, s))
+	return s
+}
+
 func (c *emptyCluster) deployment() *appsv1.Deployment {
 	c.t.Helper()
 	d := &appsv1.Deployment{}
@@ -97,12 +105,17 @@ func TestInstallUpgradeAndUninstall(t *testing.T) {
 	}
 	c.run(exitSuccess, "install --image "+first, "namespace turnout created\n", "validatingadmissionpolicy turnout-releases created\n",
 		"deployment turnout/turnout created\n",
-		"customresourcedefinition bluegreens.turnout.dev created\n", "create secret generic turnout-github")
-	if got := imageOf(c.deployment()); got != first {
+		"customresourcedefinition bluegreens.turnout.dev created\n", "http://localhost:8081/setup")
+	secret := c.secret()
+	token := string(secret.Data[config.SecretSetupToken])
+	if len(token) < 26 {
+		t.Errorf("the token of the setup page is %q", token)
+	}
+	if got := config.ImageOf(c.deployment()); got != first {
 		t.Errorf("it runs %s, want %s", got, first)
 	}
 	c.run(exitTrouble, "install --image "+second, "is installed already", first, "--upgrade")
-	said := c.run(exitSuccess, "install --upgrade --image "+first, "deployment turnout/turnout unchanged\n")
+	said := c.run(exitSuccess, "install --upgrade --image "+first, "deployment turnout/turnout unchanged\n", "\n       "+token+"\n")
 	if strings.Contains(said, " changed") || strings.Contains(said, " created") {
 		t.Errorf("an upgrade to the same version prints\n%s", said)
 	}
@@ -117,8 +130,11 @@ func TestInstallUpgradeAndUninstall(t *testing.T) {
 	c.run(exitSuccess, "install --upgrade --force-conflicts --image "+second, "    spec.replicas: 0 → 2\n")
 
 	// With an App it waits for the pods, which nothing runs here.
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "turnout", Name: "turnout-github"}}
-	check(t, c.admin.Create(t.Context(), secret))
+	secret.Data = map[string][]byte{config.SecretAppID: []byte("1"), config.SecretPrivateKey: []byte("k")}
+	check(t, c.admin.Update(t.Context(), secret))
+	c.run(exitTrouble, "install --upgrade --image "+second, "secret turnout-github has a part of a GitHub App")
+	secret.Data[config.SecretWebhookSecret] = []byte("s")
+	check(t, c.admin.Update(t.Context(), secret))
 	c.run(exitTrouble, "install --upgrade --timeout 5s --image "+second, "waiting for deployment turnout/turnout: ",
 		"the events of its pods in namespace turnout")
 	check(t, c.admin.Delete(t.Context(), secret))

@@ -71,7 +71,8 @@ func (s *site) attests(user string) {
 	check(s.t, yaml.UnmarshalStrict([]byte(first), role))
 	check(s.t, yaml.UnmarshalStrict([]byte(second), binding))
 	binding.Subjects = []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: user}}
-	check(s.t, s.admin.Create(s.t.Context(), role))
+	binding.Name += "-" + user
+	check(s.t, client.IgnoreAlreadyExists(s.admin.Create(s.t.Context(), role)))
 	check(s.t, s.admin.Create(s.t.Context(), binding))
 }
 

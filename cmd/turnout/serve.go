@@ -71,6 +71,11 @@ func serve(ctx context.Context, c serveConfig, logs io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if c.unregistered() {
+		if err := c.register(ctx, cfg, c.home(inside), &s, log); err != nil {
+			return err
+		}
+	}
 	counted, err := newMetrics(ctrlmetrics.Registry)
 	if err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
