@@ -118,7 +118,8 @@ func TestWebhookAnswersBadRequestsAndLogsNothingOfThem(t *testing.T) {
 	}
 }
 
-// delivered waits until turnout has answered 202 to a webhook of the repository.
+// delivered waits until turnout has answered 202 to a webhook of the repository, and has
+// handled what it then had to do: it records that before it answers.
 func (a *application) delivered(event string, contains string) {
 	a.t.Helper()
 	_, err := running.turnout.App.WaitForDelivery(a.t.Context(), func(d githubtest.Delivery) bool {
@@ -128,6 +129,18 @@ func (a *application) delivered(event string, contains string) {
 	if err != nil {
 		a.t.Fatal(err)
 	}
+	a.await("its deliveries to be handled", func(ctx context.Context) (bool, string) {
+		var list v1alpha1.DeliveryList
+		if err := running.kube.List(ctx, &list); err != nil {
+			return false, err.Error()
+		}
+		for _, d := range list.Items {
+			if d.Spec.RepositoryID == a.repo.ID && !d.Status.Phase.Finished() {
+				return false, fmt.Sprintf("%s: %+v", d.Spec.Event, d.Status)
+			}
+		}
+		return true, ""
+	})
 }
 
 func TestPushForANamespaceWithoutTheGrantDoesNothing(t *testing.T) {
