@@ -34,8 +34,8 @@ var seldom = map[string]string{
 	`ClusterRole "turnout": update bluegreens.turnout.dev/finalizers`: "needed with the admission plugin OwnerReferencesPermissionEnforcement",
 	`ClusterRole "turnout": attest releases.turnout.dev`:              "no request needs it; the admission policy of config/policy checks it",
 	`ClusterRole "turnout": delete releases.turnout.dev`:              "releases beyond spec.historyLimit are deleted after 8 days",
-	`Role "turnout-own": get secrets`:                                 "the setup page reads its token while there is no GitHub App",
-	`Role "turnout-own": patch secrets`:                               "the setup page stores the GitHub App",
+	`Role "turnout-own": get secrets turnout-github`:                  "the setup page reads its token while there is no GitHub App",
+	`Role "turnout-own": patch secrets turnout-github`:                "the setup page stores the GitHub App",
 	`Role "turnout-own": update configmaps`:                           "for a namespace's second repository, or a repository's new number",
 	`Role "turnout-own": delete deliveries.turnout.dev`:               "handled deliveries are deleted after 8 days",
 }
