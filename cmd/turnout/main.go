@@ -1,11 +1,12 @@
 // Command turnout ships web applications to Google Kubernetes Engine blue-green.
 //
 // run.go lists its commands. `turnout serve` (serve.go, config.go) wires the bot and the
-// deployer into one process: record.go and delivery.go implement the bot's interfaces with
-// package record, and the deployer's with package githubapp. The commands for people
-// (commands.go, request.go, follow.go, status.go) read and write the same record from a
-// terminal, and action.go does so in a GitHub workflow. install.go and uninstall.go apply
-// and remove config/. Whatever is printed goes through border.go.
+// deployer into one process, after serve_setup.go got it a GitHub App: record.go and
+// delivery.go implement the bot's interfaces with package record, and the deployer's with
+// package githubapp. The commands for people (commands.go, request.go, follow.go, status.go)
+// read and write the same record from a terminal, and action.go does so in a GitHub workflow.
+// install.go and uninstall.go apply and remove config/; doctor.go says what is missing around
+// it. Whatever is printed goes through border.go.
 //
 // # Decisions
 //

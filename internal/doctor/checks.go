@@ -9,27 +9,17 @@ import (
 // ClusterChecks are those of the cluster and of the applications in it. With an application
 // in scope they are only its own.
 func (w *World) ClusterChecks() []Check {
-	ofParts := func(parts ...part) func(context.Context) ([]Finding, error) {
-		return func(ctx context.Context) ([]Finding, error) {
-			var all []Finding
-			for _, p := range parts {
-				found, err := w.compare(ctx, p)
-				all = append(all, found...)
-				if err != nil {
-					return all, err
-				}
-			}
-			return all, nil
-		}
+	compare := func(p part) func(context.Context) ([]Finding, error) {
+		return func(ctx context.Context) ([]Finding, error) { return w.compare(ctx, p) }
 	}
 	var all []Check
 	if w.Scope.Application == "" {
 		if !w.AsTurnout() { // which may not read them
 			all = []Check{
-				{AreaCluster, "crds", ofParts(crds)},
-				{AreaCluster, "policies", ofParts(policies)},
-				{AreaCluster, "roles", ofParts(roles)},
-				{AreaCluster, "serving", ofParts(serving)},
+				{AreaCluster, "crds", compare(crds)},
+				{AreaCluster, "policies", compare(policies)},
+				{AreaCluster, "roles", compare(roles)},
+				{AreaCluster, "serving", compare(serving)},
 			}
 		}
 		all = append(all, Check{AreaCluster, "rights", w.rights}, Check{AreaCluster, "running", w.running}, Check{AreaCluster, "leader", w.leads})
