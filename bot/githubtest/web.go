@@ -27,6 +27,7 @@ func (s *Server) webRoutes() *http.ServeMux {
 	mux.HandleFunc("GET /_codeload/{owner}/{repo}/legacy.tar.gz/{sha}", s.serveDownload)
 	mux.HandleFunc("GET /{owner}/{repo}/info/refs", s.serveGit)
 	mux.HandleFunc("POST /{owner}/{repo}/"+gitService, s.serveGit)
+	mux.HandleFunc("GET /favicon.ico", http.NotFound) // every browser asks for it
 	mux.HandleFunc("POST /settings/apps/new", s.serveManifest)
 	mux.HandleFunc("POST /organizations/{org}/settings/apps/new", s.serveManifest)
 	mux.HandleFunc("POST /_sandbox/apps", s.createFromManifest)
