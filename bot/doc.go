@@ -14,6 +14,22 @@
 // Package bottest has releases for tests, and package githubtest is a GitHub to test
 // against.
 //
+// # Tour
+//
+//   - webhook.go answers GitHub, with the checks of signature.go and the limits of
+//     webhook_body.go. event.go decodes.
+//   - inbox.go stores an event as a Delivery. inbox_work.go handles it later: inbox_push.go a
+//     push, inbox_command.go a comment. inbox_execute.go reads what a decision depends on, and
+//     carries it out; inbox_lock.go does so for locks. submit.go finds a free name for a
+//     release, respond.go answers, and inbox_thread.go keeps the commands of a pull request in
+//     order. inbox_quota.go limits answers to strangers, inbox_tidy.go deletes old deliveries.
+//   - publish.go makes GitHub show a release: its pull requests (publish_pulls.go, with the
+//     cache of publish_searches.go), its deployment (publish_deployment.go) and its comments
+//     (publish_comment.go). publish_thread.go has the [Publisher] and one call of it,
+//     publish_pace.go the times between writes. publish_settle.go removes what was written
+//     twice.
+//   - sweep.go has the [Sweep], record.go the [Record]. memory.go and expiring.go are caches.
+//
 // # Decisions
 //
 // A merge is the push to the branch, not pull_request.closed. The push has the commit that

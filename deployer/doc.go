@@ -12,9 +12,10 @@
 //     takes too long, ending.go how it fails, and finish.go how it finishes.
 //   - An act, act_*.go, is a small value with the clients that it needs and no others. So is
 //     everything else here that reads or changes the world. wiring.go and acts.go build them
-//     once from the Deployer's clients; clients.go declares the parts that several use. run.go
-//     is what all acts share: saying and saving. rollout.go, reference.go, preparing.go,
-//     moving.go, shifting.go, fence.go, shrink.go, build_record.go, live.go and said.go serve several acts.
+//     once from the Deployer's clients (deployer.go); clients.go declares the parts that
+//     several use. run.go is what all acts share: saying and saving. rollout.go, reference.go,
+//     preparing.go, moving.go, shifting.go, fence.go, shrink.go, build_record.go, live.go and
+//     said.go serve several acts.
 //   - outcome.go is how an act ends: with a pause or a fault. waiting.go describes waits as data.
 //   - queue.go decides which release may act next, rollbacks.go whether a rollback takes back
 //     the last switch. inspect.go collects what shows whether any release could act, wayback.go

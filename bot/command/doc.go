@@ -11,6 +11,17 @@
 // of the record. The command line calls the same function, so a command means the same
 // wherever it is typed. [FindWayBack] says how fast a rollback would be.
 //
+// # Tour
+//
+//   - command.go has the commands. Finding one: scan.go, then parse.go with lines.go, marks.go
+//     and html.go, which say what a reader sees; suggest.go for typing errors; application.go
+//     and names.go for the application.
+//   - Deciding one: situation.go is the input, with pull_request.go and releases.go; decide.go
+//     chooses among decide_*.go; decision.go is the result. decide_own.go is for a pull
+//     request's own commit, attempt.go for numbers of attempts, release.go makes releases, and
+//     wayback.go finds the way back.
+//   - comment_code.go and decision_code.go list the codes.
+//
 // # Decisions
 //
 // Decisions are codes with arguments, not sentences. Comments and the terminal each have a

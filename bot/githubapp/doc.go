@@ -7,6 +7,10 @@
 // error of a call says what was attempted; [RetryAfter], [RefusedForGood] and [Answered]
 // classify it for the caller.
 //
+// client.go finds the installation of a repository, and limits.go keeps to GitHub's limits.
+// read.go and write.go have what the bot reads and writes, deliveries.go what the sweep reads,
+// and source.go the [Source]. app.go reads GitHub's own record of the App.
+//
 // # Decisions
 //
 // This package waits up to a few seconds for a rate limit. For a longer one it returns an

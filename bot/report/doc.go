@@ -10,6 +10,18 @@
 // codes of decisions; [WaitingCode] and [FailureCode] make codes from a record. Tests check
 // that every surface has a text for every code.
 //
+// # Tour
+//
+//   - report.go puts a [Report] together from view.go, what one report knows of a release, and
+//     around.go. The parts of the comment, from its top: headline.go, outcome.go, facts.go,
+//     evidence.go with findings.go, metrics.go, timeline.go, proof.go, next.go. tab.go and
+//     deployment.go are for the Deployments tab, digest.go compares reports.
+//   - Answers to commands: reply.go, status.go, help.go with usage.go.
+//   - Texts by code: surface.go fills in the arguments (words.go); texts.go has the decisions
+//     of commands, waits.go what a release waits for, failures.go why it failed. record.go and
+//     record_code.go make these codes from a record. lineage.go finds what replaced a release.
+//   - markdown.go makes texts from outside harmless, shell.go shows commands, time.go times.
+//
 // # Decisions
 //
 // A report uses no clock. Its times are absolute, and a step under way shows when it began.
