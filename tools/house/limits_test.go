@@ -20,9 +20,9 @@ func TestHouseIsInOrder(t *testing.T) {
 	for _, fault := range r.Faults {
 		t.Error(fault)
 	}
-	if len(r.Legs) != 3 {
-		t.Errorf("%s has %d legs under %q, want 3: from GitHub, from the watch of Deliveries, from that of Releases", listFile, len(r.Legs),
-			listHeading)
+	if len(r.Legs) != 6 {
+		t.Errorf("%s has %d legs under %q, want 6: from GitHub, from the watch of Deliveries, a command and its decision, and two from "+
+			"the watch of Releases", listFile, len(r.Legs), listHeading)
 	}
 	if len(r.Packages) < 30 {
 		t.Fatalf("only %d packages were measured", len(r.Packages))
