@@ -21,8 +21,8 @@ const (
 
 	// giveUp is the age at which a failing delivery is given up.
 	giveUp = 24 * time.Hour
-	// fatal is how many attempts may end the process, or panic. One end proves nothing:
-	// whatever runs when a process is killed looks guilty.
+	// fatal is how many attempts may end the process, or panic. One end proves nothing: the
+	// delivery may just have been under way when something else killed the process.
 	fatal = 3
 	// lastWord is how long recording the end of an attempt may take, even while the process
 	// stops.
@@ -121,8 +121,8 @@ func (in *Inbox) attempt(ctx context.Context, d *v1alpha1.Delivery) (err error) 
 	return nil
 }
 
-// settle records how an attempt ended. If that write fails, the attempt is repeated. It
-// does not count as a death, since the process knows that it lives.
+// settle records how an attempt ended. If that write fails, the same process repeats the
+// attempt, which does not count as a death.
 func (in *Inbox) settle(ctx context.Context, d *v1alpha1.Delivery, failed error) (again time.Duration, err error) {
 	stopping := ctx.Err() != nil
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)

@@ -59,8 +59,8 @@ func (p *Publisher) Publish(ctx context.Context, rel *v1alpha1.Release) (again t
 }
 
 // granted returns a release's application, nil without the grant, and all granted
-// applications of its repository. Whoever may write a Release must not thereby write to any
-// repository.
+// applications of its repository. Without this check, the right to write a Release would be
+// the right to comment in any repository.
 func (p *Publisher) granted(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1.BlueGreen, []v1alpha1.BlueGreen, error) {
 	app, err := p.Record.Application(ctx, appKey(rel))
 	if errors.Is(err, ErrNotFound) {

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// patience is how old a command may be when it is received. Later, whoever wrote it has
-// moved on, and it may mean something else. A command that came in time is tried until it
-// is persistence old, whatever keeps it from being executed: its author has seen no
-// refusal, and it is bound to its pull request.
+// Patience is how old a command may be when it is received: the author of an older one may
+// no longer expect it to be executed. A command that came in time is tried for persistence,
+// whatever delays it. Its author has seen no refusal, and it still concerns the same pull
+// request.
 const (
 	Patience    = 15 * time.Minute
 	persistence = time.Hour

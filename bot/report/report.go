@@ -9,7 +9,7 @@ import (
 // Report is what GitHub should show about one release.
 type Report struct {
 	// Deployment is the row in the Deployments tab. It is nil if the version's commit is
-	// unknown, which can be so for the version that Turnout found at adoption.
+	// unknown, for example of a version that was live before Turnout.
 	Deployment *Deployment
 	// Headline is the comment's first line, without its heading mark.
 	Headline string

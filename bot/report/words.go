@@ -161,7 +161,7 @@ func endedText(a command.Args) string {
 	return fmt.Sprintf("The release of %s has ended (%s)", versionCode(a.Version), strings.ToLower(string(a.Phase)))
 }
 
-// waitText says how long a rollback takes that is not instant.
+// waitText says how long a rollback takes if it is not instant.
 func waitText(a command.Args) string {
 	if a.About.Duration == 0 {
 		return "how long that takes is unknown, since no release of it has been measured yet"
