@@ -29,7 +29,7 @@ func TestStatusPromisesARollbackOnlyWhereItWouldBeDone(t *testing.T) {
 		},
 		{
 			"traffic moved by somebody else", bottest.Held, func(s *v1alpha1.BlueGreenStatus) { s.Live.Color = v1alpha1.Blue }, refused,
-			"`/rollback` does not work meanwhile",
+			"until then `/rollback` does not work",
 		},
 		{"nothing is live", bottest.Held, func(s *v1alpha1.BlueGreenStatus) { s.Live = nil }, refused, "nothing is live"},
 	}

@@ -92,8 +92,8 @@ func CommandList(repository string, several bool) string {
 	for _, v := range command.Verbs {
 		lines = append(lines, fmt.Sprintf("| %s | %s |", usage(v), forms[v].does))
 	}
-	who := fmt.Sprintf("`/status` and `/help` are for everybody who may comment, the others for who has *write* permission in %s. A command "+
-		"is a line of its own, one a comment.", plain(repository))
+	who := fmt.Sprintf("Everybody who may comment may use `/status` and `/help`. The others need *write* permission in %s. Write a command "+
+		"on a line of its own, and only one in a comment.", plain(repository))
 	if several {
 		who += " Several applications are released from this repository: name the one you mean."
 	}

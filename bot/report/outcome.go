@@ -102,7 +102,7 @@ func (o outcome) consequence() string {
 		return fmt.Sprintf("traffic stays on %s", o.v.target())
 	case o.v.rel.Divides():
 		if m.KeptAt != nil || interference(o.v.rel) {
-			return "users stay divided between both versions, as somebody else has divided them"
+			return "users stay divided between both versions: somebody else changed the weights"
 		}
 		if m.WithdrawnAt != nil {
 			return "some users have seen it, and went back" + previous

@@ -55,8 +55,8 @@ func (o overview) status() string {
 	switch last := st.LastSwitch; {
 	case st.Live == nil: // the condition says why; nothing can be rolled back
 	case last != nil && last.To.Color != st.Live.Color:
-		lines = append(lines, fmt.Sprintf("- ⚠️ Traffic was moved to %s by something else than Turnout since the last switch: look at the "+
-			"Ingress or HTTPRoute; %s does not work meanwhile.", st.Live.Color, o.shows(command.Rollback)))
+		lines = append(lines, fmt.Sprintf("- ⚠️ Something other than Turnout moved traffic to %s since the last switch: look at the "+
+			"Ingress or HTTPRoute; until then %s does not work.", st.Live.Color, o.shows(command.Rollback)))
 	case last != nil && last.Kind == string(v1alpha1.Deploy) && st.Previous != nil:
 		held, back := "at once, it still runs", command.FindWayBack(&o.of.App, st.Previous, o.of.Releases)
 		if !back.Instant {
