@@ -70,10 +70,10 @@ func (c *serveConfig) bind(f *pflag.FlagSet) {
 		"ranges, such as 10.0.0.0/8, in which applications' addresses (spec.url) and registries may be; default: public ones, and the "+
 			"Ingress's own")
 	f.StringVar(&c.proofProxy, "proof-proxy", "",
-		"address of a proxy through which applications' addresses (spec.url), and registries, are asked; default: none, whatever the "+
-			"environment says")
+		"address of a proxy for requests to applications' addresses (spec.url) and to registries; default: none, even if the "+
+			"environment names one")
 	f.StringVar(&c.loadBalancerProject, "load-balancer-project", "",
-		"Google project of the cluster, whose load balancers' URL maps are then read (compute.urlMaps.get); default: none is")
+		"Google project of the cluster: Turnout reads its load balancers' URL maps (compute.urlMaps.get); default: reads none")
 	f.StringVar(&c.computeEndpoint, "compute-endpoint", "",
 		"address of the Compute API, such as https://compute-x.p.googleapis.com/compute/v1/; default: Google's. One without TLS is an "+
 			"emulator, and gets no credentials")

@@ -68,7 +68,7 @@ func (c *cluster) confirm(ctx context.Context, app, by string) (string, error) {
 	rel, err := c.record.Release(ctx, key)
 	if apierrors.IsNotFound(err) || err == nil && string(rel.UID) != last.UID {
 		return "", fmt.Errorf("release %s, which moved users last, was deleted, so nothing can be recorded in it: set spec.url and "+
-			"spec.proof.versionHeader of bluegreen %s, and the public address is asked", key, bg.Name)
+			"spec.proof.versionHeader of bluegreen %s, and Turnout asks the public address", key, bg.Name)
 	}
 	if err != nil {
 		return "", err
@@ -81,8 +81,9 @@ func (c *cluster) confirm(ctx context.Context, app, by string) (string, error) {
 	if errors.Is(err, record.ErrSet) {
 		said := rel.Spec.Confirmed(color)
 		if said == nil || said.At.Time.Before(last.At.Time) || last.OverruledAt != nil && said.At.Time.Before(last.OverruledAt.Time) {
-			return "", fmt.Errorf("somebody confirmed %s for release %s before users were moved again, and that is set once: set spec.url and "+
-				"spec.proof.versionHeader of bluegreen %s, and the public address is asked", color, key, bg.Name)
+			return "", fmt.Errorf("%s was already confirmed for release %s, before users were moved again; a colour can be confirmed only "+
+				"once for each release: set spec.url and "+
+				"spec.proof.versionHeader of bluegreen %s, and Turnout asks the public address", color, key, bg.Name)
 		}
 		err = nil
 	}

@@ -27,8 +27,8 @@ func initCommand() *cobra.Command {
 		Short: "Write what an application lacks, as files to review",
 		Long: "Look at a repository's folder and at a namespace, and write what an application lacks until Turnout can release it:\n" +
 			"a BlueGreen, the second Deployment and Service, a BackendConfig, changes of the Service and the Ingress, the\n" +
-			"namespace's grant, and cloudbuild.yaml and a Dockerfile where there is none. Nothing is applied. What is printed at\n" +
-			"the end says what to do, in the order in which users notice nothing.",
+			"namespace's grant, and cloudbuild.yaml and a Dockerfile where there is none. It applies nothing. At the end it prints\n" +
+			"the steps to take, in an order that users do not notice.",
 		Args: arguments{most: 1}.check,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			folder := "."
@@ -41,7 +41,7 @@ func initCommand() *cobra.Command {
 	f := cmd.Flags()
 	i.bind(f)
 	f.BoolVar(&i.offline, "offline", false, "ask no cluster: the application does not run yet")
-	f.BoolVar(&i.New, "new", false, "the application does not run yet, whatever runs in the namespace")
+	f.BoolVar(&i.New, "new", false, "the application does not run yet, although the namespace has others")
 	f.BoolVar(&i.force, "force", false, "replace files that say something else")
 	f.StringVar(&i.Out, "out", "k8s", "folder for the manifests, below FOLDER")
 	f.StringVar(&i.Name, "name", "", "name of the application; default: the Deployment's, or else the repository's")

@@ -46,9 +46,9 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		limit:      gauge("turnout_github_rate_limit_limit", "Requests that GitHub allows in the period, as its last answer said.", "resource"),
 		cloudbuild: counter("turnout_cloudbuild_requests_total", "Requests to Cloud Build, by method and gRPC code.", "method", "code"),
 		build:      gauge("turnout_build_info", "1, with the version that runs.", "version"),
-		asked: counter("turnout_proof_requests_total", "Requests to public addresses, by what their answers told.", "namespace",
+		asked: counter("turnout_proof_requests_total", "Requests to public addresses, by result.", "namespace",
 			"application", "result"),
-		proofs: counter("turnout_proofs_total", "Switches that were measured, by what the measurement has shown.", "namespace", "application",
+		proofs: counter("turnout_proofs_total", "Measured switches, by result of the measurement.", "namespace", "application",
 			"result"),
 		newVersion: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "turnout_proof_new_version_seconds", Help: "Time from a switch to the new version's first answer.",

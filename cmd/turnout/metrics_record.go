@@ -28,7 +28,7 @@ var (
 	queueDescription  = applicationMetric("turnout_queue_releases", "Releases that wait for their turn.")
 	oldestDescription = applicationMetric("turnout_queue_oldest_seconds", "Age of the oldest release that waits for its turn; 0 if none does.")
 	stepDescription   = applicationMetric("turnout_active_step_seconds",
-		"How long the step under way of the release that acts has taken so far.", "step")
+		"Time since the current step of the active release began.", "step")
 	readyDescription = applicationMetric("turnout_application_ready",
 		"1 if the application's next release could run, 0 if its condition Ready is not True.")
 	unsureDescription = applicationMetric("turnout_switch_unconfirmed",
