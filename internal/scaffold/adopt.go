@@ -99,8 +99,8 @@ func writeCopy(m *maker, live object) (*appsv1.Deployment, error) {
 	workload.Ensure(back.Object, "spec")["replicas"] = size
 	say := comments{
 		"": onlyOnce + "\nA copy of deployment " + m.r.deployment.Name +
-			", whose selector cannot be changed. It holds the values of environment " +
-			"variables as they\nare there: look before you commit it.",
+			", whose selector cannot be changed. It has the same values of environment " +
+			"variables,\nin plain text: look before you commit it.",
 		"spec/replicas":             "As many as " + m.r.deployment.Name + " has, so that they alone can serve all users.",
 		"spec/selector/matchLabels": "With the colour, so that the two colours never count each other's pods.",
 	}
@@ -182,7 +182,7 @@ func nameSides(m *maker, deployment string) {
 	}
 	if m.r.label != defaultLabel {
 		m.bg["colorLabel"] = m.r.label
-		m.lookAt("The label version of deployment %s or its Service says something else, so that the colours have the label %s.",
+		m.lookAt("Deployment %s or its Service uses the label version for something else, so the colours have the label %s.",
 			m.r.deployment.Name,
 			m.r.label)
 	}
@@ -200,14 +200,14 @@ func writeServices(m *maker, live object) (service *corev1.Service, narrowed boo
 	}
 	if service.Spec.Selector[m.r.label] != string(m.r.color) {
 		narrowed = true
-		m.lookAt("What else writes service %s (kubectl apply, Helm, Argo CD) must have the label %s in its selector, too, or it takes it out "+
-			"again.",
+		m.lookAt("If something else writes service %s (kubectl apply, Helm, Argo CD), add the label %s to the selector there, too: "+
+			"otherwise the label is removed again.",
 			service.Name, m.r.label)
 		service.Spec.Selector[m.r.label] = string(m.r.color)
 		change := object{"spec": object{"selector": object{m.r.label: string(m.r.color)}}}
 		if err := m.add("changes/service-"+service.Name+".yaml", change, comments{
-			"": "Makes the Service select pods of one colour only. Not before enough pods that are ready have this label:\n" +
-				"until then it would select none, and users would get errors.",
+			"": "Makes the Service select the pods of one colour. Apply it only when enough ready pods have this label:\n" +
+				"before that it would select none, and users would get errors.",
 		}); err != nil {
 			return nil, false, err
 		}

@@ -56,9 +56,8 @@ func nameGate(m *maker, spec object, say comments) {
 	}
 	spec["gate"] = object{"http": []any{object{"path": m.health()}}}
 	say["spec/gate"] = "The container has no readiness probe over HTTP, which the gate would repeat. A new version must answer this with 200."
-	m.lookAt("Container %s of deployment %s has no readiness probe over HTTP: see that a pod that works answers %s with 200, and one that "+
-		"does not "+
-		"does not.", m.r.container.Name, m.r.deployment.Name, m.health())
+	m.lookAt("Container %s of deployment %s has no readiness probe over HTTP, so the gate requests %s: let only a pod that works answer that "+
+		"with 200.", m.r.container.Name, m.r.deployment.Name, m.health())
 }
 
 // urlOf is where users reach the application, if that can be seen.
@@ -124,11 +123,11 @@ func writeGrant(m *maker) error {
 	for _, need := range needs {
 		annotations[need.Annotation] = strings.TrimPrefix(strings.TrimRight(granted[need.Annotation], ", ")+","+need.Value, ",")
 	}
-	say := "For a cluster administrator: it allows the namespace this repository and this Google project.\nWhat is granted already is in " +
-		"it, too."
+	say := "For a cluster administrator: it allows the namespace this repository and this Google project.\nIt includes what is " +
+		"granted already."
 	if m.n == nil || !m.n.Known {
 		say = "For a cluster administrator: it allows the namespace this repository and this Google project.\n" +
-			"What is granted already could not be seen: add it here, since this replaces it."
+			"What is granted already is unknown. Add it here, since this file replaces it."
 	}
 	file := "changes/namespace-" + m.o.Namespace + ".yaml"
 	if err := m.add(file, object{"metadata": object{"annotations": annotations}}, comments{"": say}); err != nil {

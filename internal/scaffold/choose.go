@@ -57,8 +57,8 @@ func choose(n *Namespace, s *Source, o Options) (*running, error) {
 		return nil, err
 	}
 	if r.deployment.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType && usesClaims(r.deployment) {
-		return nil, fmt.Errorf("deployment %s has the strategy Recreate and a persistentVolumeClaim: it seems that two versions of it must not "+
-			"run at once, and with two colours they do. Make it able to, and change spec.strategy", r.deployment.Name)
+		return nil, fmt.Errorf("deployment %s has the strategy Recreate and a persistentVolumeClaim: two versions of it probably must not "+
+			"run at once, but with two colours they do. Change the program so that they can, then change spec.strategy", r.deployment.Name)
 	}
 	return &r, nil
 }
@@ -131,8 +131,8 @@ func noWay(n *Namespace, o Options) error {
 	if o.Deployment == "" && o.Service == "" && o.Ingress == "" {
 		return nil
 	}
-	return fmt.Errorf("namespace %s has no deployment whose pods get users the way --deployment, --service and --ingress name: leave one "+
-		"of these out, and the error names what there is", n.Name)
+	return fmt.Errorf("--deployment, --service and --ingress do not belong together in namespace %s: leave one out, and the error lists "+
+		"what there is", n.Name)
 }
 
 // onlyOne refuses to guess among several.

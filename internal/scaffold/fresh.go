@@ -8,7 +8,7 @@ import (
 )
 
 // onlyOnce is what the files in once/ begin with.
-const onlyOnce = "For kubectl create, once. Later releases change it: applied again, it would bring users back to what it was."
+const onlyOnce = "Create it once, with kubectl create. Releases change it later, so do not apply this file again: that would undo them."
 
 // drainSeconds is how long a detached pod may finish its answers; stopSeconds how long an ending one
 // waits until it is detached; graceSeconds both, and some to spare.
@@ -23,7 +23,7 @@ func writeConfig(m *maker, check object) error {
 	spec := object{"connectionDraining": object{"drainingTimeoutSec": drainSeconds}}
 	say := comments{
 		"":                        "How Google's load balancer treats the pods of both colours.",
-		"spec/connectionDraining": "How long a detached pod has to finish its answers. Without it, none.",
+		"spec/connectionDraining": "How long a detached pod may finish its answers. Without this field it cannot.",
 	}
 	if check != nil {
 		spec["healthCheck"] = check
@@ -39,8 +39,8 @@ func writeConfig(m *maker, check object) error {
 func writeFresh(m *maker) error {
 	m.found("port %d, health check %s", m.port(), m.health())
 	if m.s.Health == "" {
-		m.lookAt("No path was seen that tells whether a pod is well: pods are asked for /. A path such as /healthz that checks what the "+
-			"program needs is better, in %s and once/deployment-*.yaml.", m.path("backendconfig.yaml"))
+		m.lookAt("No path for health checks was found, so they request /. Better is a path that checks what the program needs, such as "+
+			"/healthz: name it in %s and once/deployment-*.yaml.", m.path("backendconfig.yaml"))
 	}
 	check := object{"type": "HTTP", "requestPath": m.health(), "port": m.port()}
 	if err := writeConfig(m, check); err != nil {

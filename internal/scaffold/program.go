@@ -38,7 +38,7 @@ func writeProgram(m *maker) error {
 	case s.Dockerfile:
 		m.found("Dockerfile: kept")
 	case s.BuildName != "" && !s.wantsDockerfile():
-		m.found("no Dockerfile: %s does not build from one that would be called so", s.BuildName)
+		m.found("no Dockerfile written: %s does not build from a file of that name", s.BuildName)
 	default:
 		if err := writeDockerfile(m); err != nil {
 			return err

@@ -39,9 +39,8 @@ func writeRoutes(m *maker) error {
 		if r.service != nil {
 			service, port = r.service.Name, object{"number": int64(r.service.Spec.Ports[0].Port)}
 		}
-		m.lookAt("No Ingress of namespace %s names a Service of deployment %s: one is written, and Google makes a load balancer for it. If "+
-			"users come "+
-			"through an HTTPRoute, remove it, and see docs/gateway.md.", m.o.Namespace, r.deployment.Name)
+		m.lookAt("No Ingress of namespace %s names a Service of deployment %s, so the files include one, and Google makes a load balancer "+
+			"for it. If users come through an HTTPRoute, remove that Ingress, and see docs/gateway.md.", m.o.Namespace, r.deployment.Name)
 		return writeIngress(m, service, port)
 	}
 	if r.ingress.Name != m.o.Name+"-ingress" {
@@ -57,9 +56,8 @@ func writeRoutes(m *maker) error {
 		m.found("ingress %s also routes to %s, which stays as it is", r.ingress.Name, names(others))
 	}
 	if !m.gce {
-		m.lookAt("Ingress %s is not of Google's class: a release goes the same way, but whether the load balancer took up a switch cannot be "+
-			"seen "+
-			"(docs/zero-downtime.md).", r.ingress.Name)
+		m.lookAt("Ingress %s is not of Google's class: releases work the same way, but Turnout cannot see whether the load balancer took up a "+
+			"switch (docs/zero-downtime.md).", r.ingress.Name)
 		return nil
 	}
 	return writeClass(m)
@@ -103,8 +101,8 @@ func writeBalancing(m *maker, service *corev1.Service) error {
 	}
 	file := "changes/service-" + service.Name + "-backendconfig.yaml"
 	m.Steps = append(m.Steps, Step{
-		Do: "Let requests finish when a pod is detached, and fix what the load balancer asks pods for.",
-		Why: "The load balancer changes its backend in place. It asks for what the pods answer their readiness probe already, so users notice " +
+		Do: "Let requests finish when a pod is detached, and set the path of the load balancer's health check.",
+		Why: "The load balancer changes its backend in place. The pods already answer that path for their readiness probe, so users notice " +
 			"nothing.",
 		Commands: []v1alpha1.ShellCommand{m.kubectl("apply", "-f", m.path("backendconfig.yaml")), m.patch("service", service.Name, file)},
 	})
@@ -263,9 +261,8 @@ func noteNeighbours(m *maker, blue string) {
 			!selects(s.Spec.Selector, m.r.deployment.Spec.Template.Labels) || s.Spec.Selector[m.r.label] != "" {
 			continue
 		}
-		m.lookAt("Service %s selects pods of both colours: whoever uses it also gets a version that is staged and has passed no gate. Let it "+
-			"select "+
-			"%s, or let its users come through the Ingress.", s.Name, blue)
+		m.lookAt("Service %s selects pods of both colours: its users also get a staged version, before it passes its gate. Let it "+
+			"select %s, or let its users come through the Ingress.", s.Name, blue)
 	}
 	if m.r.service == nil {
 		return

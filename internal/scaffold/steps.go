@@ -13,8 +13,7 @@ func addSteps(m *maker, blue string, narrowed bool) error {
 		m.Steps = append(m.Steps, Step{
 			Do: fmt.Sprintf("Start deployment %s, a copy of %s, and wait until it is ready.", blue, r.deployment.Name),
 			Why: fmt.Sprintf("Users are served by the pods of both, which run the same image. The namespace needs room for twice as many pods, as "+
-				"for "+
-				"every release. If %s has more pods by now than the file says, scale %s to as many before you go on.", r.deployment.Name, blue),
+				"for every release. If %s now has more pods than the file says, scale %s to the same size before you go on.", r.deployment.Name, blue),
 			Commands: []v1alpha1.ShellCommand{
 				m.kubectl("create", "-f", m.path("once/deployment-"+blue+".yaml")), m.kubectl("rollout", "status", "deployment", blue),
 			},
@@ -30,7 +29,8 @@ func addSteps(m *maker, blue string, narrowed bool) error {
 			step.Do = fmt.Sprintf("Wait until every pod of deployment %s has the label, then let service %s select by it.", blue, r.service.Name)
 			step.Commands = append([]v1alpha1.ShellCommand{m.kubectl("rollout", "status", "deployment", blue)}, step.Commands...)
 		} else {
-			step.Why = fmt.Sprintf("The pods of %s get no new requests, go on running, and finish what they answer.", r.deployment.Name)
+			step.Why = fmt.Sprintf("The pods of %s get no new requests. They keep running, and finish the requests that they have.",
+				r.deployment.Name)
 		}
 		m.Steps = append(m.Steps, step)
 	}
