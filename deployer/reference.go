@@ -37,8 +37,8 @@ func (r reference) tellLoadBalancer(a *attempt) {
 		return
 	}
 	if !a.o.OnGCE() {
-		a.finding(fmt.Sprintf("ingress %s is not Google's: that its controller took up a change, and finds the pods healthy, cannot be seen "+
-			"from the Kubernetes API; only the Service's ready endpoints and the public address can", a.o.Routes.Name))
+		a.finding(fmt.Sprintf("ingress %s is not Google's: the Kubernetes API does not show whether its controller took up a change or "+
+			"finds the pods healthy; Turnout relies on the Service's ready endpoints and the public address", a.o.Routes.Name))
 	}
 }
 

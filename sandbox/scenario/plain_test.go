@@ -131,7 +131,7 @@ func TestReleaseOnAnIngressOfAnotherClassGoesAlongTheSameTrack(t *testing.T) {
 	if rel.Status.Route.LoadBalancer != v1alpha1.LoadBalancerOther || rel.Status.Proof.Result != v1alpha1.ProofConfirmed {
 		t.Errorf("the load balancer is %s, the proof %+v", rel.Status.Route.LoadBalancer, rel.Status.Proof)
 	}
-	a.awaitComment(pr.Number, "is not Google's: that its controller took up a change, and finds the pods healthy, cannot be seen")
+	a.awaitComment(pr.Number, "is not Google's: the Kubernetes API does not show whether its controller took up a change")
 	a.awaitPlain("v1.2.0")
 	standby := a.blueGreen().StandbyHost()
 	sameBytes(t, "after the switch", switched(t, before, blueService, greenService, standby), &a.ingress().Spec)
