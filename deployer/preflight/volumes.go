@@ -28,7 +28,7 @@ func claims(f Facts) []v1alpha1.Finding {
 	var all []v1alpha1.Finding
 	for _, t := range f.staged() {
 		for _, v := range t.Spec.Volumes {
-			if v.PersistentVolumeClaim == nil || !f.mountedByBoth(v.PersistentVolumeClaim.ClaimName) {
+			if v.PersistentVolumeClaim == nil || !mountedByBoth(f, v.PersistentVolumeClaim.ClaimName) {
 				continue
 			}
 			name := v.PersistentVolumeClaim.ClaimName
@@ -52,7 +52,7 @@ func claims(f Facts) []v1alpha1.Finding {
 
 // mountedByBoth reports whether the pods of both colours will mount a claim. With
 // spec.template: Live both have the live colour's template.
-func (f Facts) mountedByBoth(claim string) bool {
+func mountedByBoth(f Facts, claim string) bool {
 	staged := f.staged()
 	return f.App.Spec.Template != v1alpha1.TemplateOwn || len(staged) == len(both) && !slices.ContainsFunc(staged, func(t Template) bool {
 		return !slices.ContainsFunc(t.Spec.Volumes, func(v corev1.Volume) bool {
