@@ -64,6 +64,10 @@ func (l *life) Approve(ctx context.Context, key types.NamespacedName, a v1alpha1
 	return l.once("approve", func() error { return l.memoryRecord.Approve(ctx, key, a) })
 }
 
+func (l *life) Promote(ctx context.Context, key types.NamespacedName, p v1alpha1.Promotion) error {
+	return l.once("promote", func() error { return l.memoryRecord.Promote(ctx, key, p) })
+}
+
 func (l *life) Cancel(ctx context.Context, key types.NamespacedName, c v1alpha1.Cancel) error {
 	return l.once("cancel", func() error { return l.memoryRecord.Cancel(ctx, key, c) })
 }
@@ -147,6 +151,20 @@ var scenes = []scene{
 		},
 		want: "1 releases, approved true", answers: 0, reaction: "rocket",
 		writes: []string{"delivery", react, "approve", react, unreact, "delivery"},
+	},
+	{
+		name: "promote a canary", body: "/promote", by: writer,
+		set: func(w *world) *githubtest.PullRequest {
+			pr, rel := waiting(w)
+			w.record.change(rel.Name, divides(5))
+			return pr
+		},
+		done: func(w *world) string {
+			rel := w.only()
+			return fmt.Sprint("promoted to ", rel.Spec.Promoted())
+		},
+		want: "promoted to 25", answers: 0, reaction: "rocket",
+		writes: []string{"delivery", react, "promote", react, unreact, "delivery"},
 	},
 	{
 		name: "retry", body: "/retry", by: writer,

@@ -127,6 +127,9 @@ func (x execution) carryOut(ctx context.Context, r *responder, s command.Situati
 	case d.Approve != nil:
 		err := x.in.Record.Approve(ctx, key(app.Namespace, d.Approve.Release), d.Approve.Approval)
 		return x.written(ctx, r, s, outcome{err, "approving " + d.Approve.Release, d.Fact})
+	case d.Promote != nil:
+		err := x.in.Record.Promote(ctx, key(app.Namespace, d.Promote.Release), d.Promote.Promotion)
+		return x.written(ctx, r, s, outcome{err, "promoting " + d.Promote.Release, d.Fact})
 	case d.Cancel != nil:
 		err := x.in.Record.Cancel(ctx, key(app.Namespace, d.Cancel.Release), d.Cancel.Cancel)
 		return x.written(ctx, r, s, outcome{err, "cancelling " + d.Cancel.Release, d.Fact})

@@ -209,7 +209,7 @@ func TestMistypedCommandIsAnsweredWithItsUsage(t *testing.T) {
 	pr, _ := waiting(w)
 	c := w.say(pr.Number, w.writer, "/promote $(touch /tmp/x)")
 	answers := w.answers(pr.Number)
-	if len(answers) != 1 || !strings.Contains(answers[0], "`/promote [application] [sha]`") || strings.Contains(answers[0], "touch") {
+	if len(answers) != 1 || !strings.Contains(answers[0], "`/promote [application] [sha] [100]`") || strings.Contains(answers[0], "touch") {
 		t.Errorf("answers %q, want the usage without what was typed", answers)
 	}
 	if got := reactions(c); got != "-1" {
@@ -254,4 +254,33 @@ func TestACommandWhoseGrantIsGoneReachesNobody(t *testing.T) {
 	if w.only().Spec.Approval != nil {
 		t.Error("the release was approved")
 	}
+}
+
+// divides lets the last of such weights be the one that a canary has.
+func divides(weights ...int32) func(*v1alpha1.Release) {
+	return func(r *v1alpha1.Release) {
+		bottest.Divides(weights...)(r)
+		r.Status.Shift.Steps = []v1alpha1.CanaryStep{{Weight: 5}, {Weight: 25}, {Weight: 50}}
+	}
+}
+
+// A comment takes one step, however often GitHub delivers it and however far the canary has
+// gone meanwhile.
+func TestACommentPromotesACanaryByOneStep(t *testing.T) {
+	w := newWorld(t)
+	pr, rel := waiting(w)
+	w.record.change(rel.Name, divides(5))
+	c := w.say(pr.Number, w.writer, "/promote")
+	w.record.change(rel.Name, divides(5, 25))
+	w.forgetDeliveries()
+	w.deliverAgain(c, late)
+	got := w.only().Spec.Promotions
+	if len(got) != 1 || got[0].Weight != 25 || got[0].By != "wanda" || got[0].Cause.CommentID != c.ID || got[0].At.IsZero() {
+		t.Errorf("after a redelivery the promotions are %+v, want one to 25 by wanda with its cause", got)
+	}
+	w.say(pr.Number, w.writer, "/promote 100")
+	if got := &w.all()[0].Spec; got.Promoted() != 100 || len(got.Promotions) != 2 {
+		t.Errorf("after /promote 100 the promotions are %+v", got.Promotions)
+	}
+	w.expectSaid(pr.Number, w.writer, "/promote", "+1", "was promoted by wanda already")
 }

@@ -167,6 +167,22 @@ func (m *memoryRecord) Approve(_ context.Context, key types.NamespacedName, a v1
 	})
 }
 
+func (m *memoryRecord) Promote(_ context.Context, key types.NamespacedName, p v1alpha1.Promotion) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.write(func() error {
+		rel := m.find(key)
+		switch {
+		case rel == nil:
+			return bot.ErrNotFound
+		case slices.ContainsFunc(rel.Spec.Promotions, func(had v1alpha1.Promotion) bool { return had.Weight == p.Weight }):
+			return bot.ErrSet
+		}
+		rel.Spec.Promotions = append(rel.Spec.Promotions, p)
+		return nil
+	})
+}
+
 func (m *memoryRecord) Cancel(_ context.Context, key types.NamespacedName, c v1alpha1.Cancel) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -34,6 +34,9 @@ type Record interface {
 	// Approve sets the approval of a release, or returns ErrSet if it is set.
 	Approve(ctx context.Context, rel types.NamespacedName, a v1alpha1.Approval) error
 
+	// Promote lets a canary go on to a weight, or returns ErrSet if it was let already.
+	Promote(ctx context.Context, rel types.NamespacedName, p v1alpha1.Promotion) error
+
 	// Cancel sets the cancel of a release, or returns ErrSet if it is set.
 	Cancel(ctx context.Context, rel types.NamespacedName, c v1alpha1.Cancel) error
 

@@ -40,7 +40,8 @@ func (act shiftAct) do(ctx context.Context, a *attempt) (pause, error) {
 	for range 2 * (len(a.o.Canary) + 1) { // more than a look ever needs
 		act.stopClock(a)
 		l := act.shifting.look(a)
-		l.Deadline = a.bg.Spec.Deadlines.Confirm.Duration
+		l.Deadline, l.Patience = a.bg.Spec.Deadlines.Confirm.Duration, a.bg.Spec.Promotion.Timeout.Duration
+		l.Promoted = a.rel.Spec.Promoted()
 		if l.Last != nil {
 			l.Blocked = act.blocked(a)
 		}
@@ -80,6 +81,12 @@ func (act shiftAct) follow(ctx context.Context, a *attempt, v track.ShiftVerdict
 			class: v1alpha1.FaultWorld, reason: v1alpha1.FailedWeight, about: about{limit: limit},
 			message: fmt.Sprintf("%s, after %s (spec.deadlines.confirm)", v.Message, limit),
 		}
+	case track.ShiftUnwanted:
+		limit := a.bg.Spec.Promotion.Timeout.Duration
+		return pause{}, false, &fault{
+			class: v1alpha1.FaultCancelled, reason: v1alpha1.FailedNotApproved, about: about{limit: limit},
+			message: fmt.Sprintf("nobody promoted it from %d %% of the users within %s (spec.promotion.timeout)", a.rel.LastWeight().Weight, limit),
+		}
 	case track.ShiftDone:
 	}
 	if m := &a.rel.Status.Milestones; m.ShiftedAt == nil {
@@ -108,6 +115,10 @@ func (act shiftAct) rest(a *attempt, v track.ShiftVerdict) pause {
 		until = v.At
 	}
 	waits := v.Waits
+	a.rel.Status.Phase = v1alpha1.ReleaseRunning
+	if waits.For == v1alpha1.WaitsForApproval {
+		a.rel.Status.Phase = v1alpha1.ReleaseWaiting
+	}
 	if waits.For == v1alpha1.WaitsForLock && a.bg.Status.Lock != nil {
 		return pause{until: until, message: unlocking(a.bg.Status.Lock).message, waits: track.WaitsForUnlock(a.bg.Status.Lock)}
 	}

@@ -94,6 +94,10 @@ func confirmedBy(name string, c v1alpha1.Cause) []v1alpha1.Confirmation {
 	return []v1alpha1.Confirmation{{Color: v1alpha1.Green, By: name, At: metav1.Now(), Cause: c}}
 }
 
+func promotedBy(name string, c v1alpha1.Cause) []v1alpha1.Promotion {
+	return []v1alpha1.Promotion{{Weight: 100, By: name, At: metav1.Now(), Cause: c}}
+}
+
 func approvalBy(name string, c v1alpha1.Cause) *v1alpha1.Approval {
 	return &v1alpha1.Approval{By: name, At: metav1.Now(), Cause: c}
 }
@@ -124,6 +128,11 @@ func TestAtAdmissionAReleaseKeepsItsLabelsAndItsOwner(t *testing.T) {
 		"a comment's confirmation": {func(r *v1alpha1.Release) {
 			r.Spec.Confirmations = confirmedBy("ci", v1alpha1.Cause{Kind: v1alpha1.CauseComment, Actor: "ci"})
 		}, "spec.cause.kind"},
+		"another's promotion": {func(r *v1alpha1.Release) { r.Spec.Promotions = promotedBy("alice", mine) }, "write ci"},
+		"a comment's promotion": {func(r *v1alpha1.Release) {
+			r.Spec.Promotions = promotedBy("ci", v1alpha1.Cause{Kind: v1alpha1.CauseComment, Actor: "ci"})
+		}, "spec.cause.kind"},
+		"their own promotion": {func(r *v1alpha1.Release) { r.Spec.Promotions = promotedBy("ci", mine) }, ""},
 		// An existing entry is Turnout's and no obstacle.
 		"their own confirmation": {func(r *v1alpha1.Release) { r.Spec.Confirmations = confirmedBy("ci", mine) }, ""},
 		"their own approval":     {func(r *v1alpha1.Release) { r.Spec.Approval = approvalBy("ci", mine) }, ""},

@@ -31,6 +31,22 @@ func steps(stay int32, weights ...int32) func(*v1alpha1.BlueGreen) {
 	}
 }
 
+// untilPromote lets the steps of the canary end when somebody promotes them.
+func untilPromote(bg *v1alpha1.BlueGreen) {
+	for i := range bg.Spec.Canary.Steps {
+		bg.Spec.Canary.Steps[i].For, bg.Spec.Canary.Steps[i].Until = metav1.Duration{}, v1alpha1.UntilPromote
+	}
+}
+
+// waitsAt is a release that waits for a person at a weight.
+func waitsAt(weight int32) func(*v1alpha1.Release) bool {
+	return func(r *v1alpha1.Release) bool {
+		w := r.Status.Waiting
+		return has(weight)(r) && r.Status.Phase == v1alpha1.ReleaseWaiting && w != nil && w.For == v1alpha1.WaitsForApproval &&
+			w.Because == v1alpha1.BecauseStep && w.Done == weight && w.Until != nil
+	}
+}
+
 // has is a release whose target has a weight in effect.
 func has(weight int32) func(*v1alpha1.Release) bool {
 	return func(r *v1alpha1.Release) bool {
@@ -140,6 +156,56 @@ func TestLockStopsACanaryAndItsClockButNotItsWayBack(t *testing.T) {
 	w.cancel(rel)
 	w.awaitPhase(rel, v1alpha1.ReleaseCancelled)
 	w.expectWeights(divided(100, 0))
+}
+
+func TestStepsThatWaitForAPersonAreTakenOneByOne(t *testing.T) {
+	t.Parallel()
+	w, _ := newGatewayWorld(t, steps(0, 5, 25), untilPromote)
+	w.run()
+	rel := w.await(w.submit("a"), "a person at 5 %", waitsAt(5))
+	w.promoteTo(rel, 25)
+	rel = w.await(rel, "a person at 25 %", waitsAt(25))
+	w.expectWeights(divided(75, 25))
+	w.promoteTo(rel, 100)
+	rel = w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
+	if diff := cmp.Diff([]int32{5, 25}, weightsOf(rel)); diff != "" {
+		t.Errorf("its weights (-want +got):\n%s", diff)
+	}
+	w.expectOnGateway(v1alpha1.Green, 5)
+}
+
+func TestCanaryThatNobodyPromotesGoesTo0(t *testing.T) {
+	t.Parallel()
+	w, _ := newGatewayWorld(t, steps(0, 5), untilPromote, func(bg *v1alpha1.BlueGreen) {
+		bg.Spec.Promotion.Timeout = metav1.Duration{Duration: 2 * time.Second}
+	})
+	w.run()
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseCancelled)
+	if f := rel.Status.Failure; f.Reason != v1alpha1.FailedNotApproved || !strings.Contains(f.Message, "from 5 %") {
+		t.Errorf("the failure is %+v", f)
+	}
+	w.expectOnGateway(v1alpha1.Blue, 4)
+	w.expectSizes(1, 0)
+}
+
+// All steps that remain are taken at once, but not what a larger share needs: here that
+// nobody locks the application.
+func TestCanaryThatIsPromotedToAllSkipsItsStepsAndKeepsItsNeeds(t *testing.T) {
+	t.Parallel()
+	w, _ := newGatewayWorld(t, steps(5, 5, 25, 50))
+	w.run()
+	rel := w.await(w.submit("a"), "5 % of the users", has(5))
+	w.lock("audit")
+	rel = w.awaitLocked(rel, "audit")
+	w.promoteTo(rel, 100)
+	w.look()
+	w.expectWeights(divided(95, 5))
+	w.unlock()
+	rel = w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
+	if diff := cmp.Diff([]int32{5}, weightsOf(rel)); diff != "" {
+		t.Errorf("its weights (-want +got):\n%s", diff)
+	}
+	w.expectOnGateway(v1alpha1.Green, 4)
 }
 
 // Humans win: their weights stay, in one rule or in all, and both colours keep the size
@@ -294,7 +360,8 @@ func TestCanaryIsRefusedWhereItCannotWork(t *testing.T) {
 		"the same":     {`{"gateway":{"route":"shop"},"canary":{"steps":[{"weight":5,"for":"1m"},{"weight":5,"for":"1m"}]}}`, "each step needs"},
 		"all of them":  {`{"gateway":{"route":"shop"},"canary":{"steps":[{"weight":100,"for":"1m"}]}}`, "less than or equal to 99"},
 		"no time":      {`{"gateway":{"route":"shop"},"canary":{"steps":[{"weight":5,"for":"0s"}]}}`, "more than 0s"},
-		"without time": {`{"gateway":{"route":"shop"},"canary":{"steps":[{"weight":5}]}}`, "for: Required value"},
+		"without time": {`{"gateway":{"route":"shop"},"canary":{"steps":[{"weight":5}]}}`, "name for or until"},
+		"both ends":    {`{"gateway":{"route":"shop"},"canary":{"steps":[{"weight":5,"for":"1m","until":"Promote"}]}}`, "name for or until"},
 	} {
 		err := w.kube.Patch(t.Context(), w.application(), client.RawPatch(types.MergePatchType, []byte(`{"spec":`+tt.spec+`}`)))
 		if err == nil || !strings.Contains(err.Error(), tt.want) {

@@ -33,6 +33,13 @@ func (w *world) approve(rel *v1alpha1.Release) {
 	}))
 }
 
+func (w *world) promoteTo(rel *v1alpha1.Release, weight int32) {
+	w.t.Helper()
+	check(w.t, w.record().Promote(w.t.Context(), client.ObjectKeyFromObject(rel), v1alpha1.Promotion{
+		Weight: weight, By: "hubot", At: metav1.Now(), Cause: v1alpha1.Cause{Kind: v1alpha1.CauseComment},
+	}))
+}
+
 func (w *world) cancel(rel *v1alpha1.Release) {
 	w.t.Helper()
 	check(w.t, w.record().Cancel(w.t.Context(), client.ObjectKeyFromObject(rel), v1alpha1.Cancel{

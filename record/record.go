@@ -258,6 +258,20 @@ func (r *Record) Cancel(ctx context.Context, key types.NamespacedName, c v1alpha
 	}}.write(ctx, r, key)
 }
 
+// Promote lets a canary go on to a weight. It returns [ErrSet] if somebody has asked for
+// that weight already.
+func (r *Record) Promote(ctx context.Context, key types.NamespacedName, p v1alpha1.Promotion) error {
+	return setOnce{"promotions", func(spec *v1alpha1.ReleaseSpec) bool {
+		for _, had := range spec.Promotions {
+			if had.Weight == p.Weight {
+				return false
+			}
+		}
+		spec.Promotions = append(spec.Promotions, p)
+		return true
+	}}.write(ctx, r, key)
+}
+
 // Confirm records that users reach the colour that a release moved them to. It returns
 // [ErrSet] if somebody has confirmed that already.
 func (r *Record) Confirm(ctx context.Context, key types.NamespacedName, c v1alpha1.Confirmation) error {

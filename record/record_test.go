@@ -210,7 +210,7 @@ func command(timeout time.Duration) func(*v1alpha1.BlueGreen) {
 	}
 }
 
-func TestApprovalAndCancelAreSetOnce(t *testing.T) {
+func TestApprovalCancelAndPromotionsAreSetOnce(t *testing.T) {
 	t.Parallel()
 	r, bg := newApplication(t)
 	rel := submit(t, r, deploy(bg))
@@ -225,7 +225,17 @@ func TestApprovalAndCancelAreSetOnce(t *testing.T) {
 	if err := r.Cancel(t.Context(), key, cancel); !errors.Is(err, record.ErrSet) {
 		t.Errorf("a second cancel is %v", err)
 	}
+	promotion := v1alpha1.Promotion{Weight: 25, By: "octocat", At: metav1.Now(), Cause: v1alpha1.Cause{Kind: v1alpha1.CauseComment}}
+	check(t, r.Promote(t.Context(), key, promotion))
+	if err := r.Promote(t.Context(), key, promotion); !errors.Is(err, record.ErrSet) {
+		t.Errorf("a second promotion to the same weight is %v", err)
+	}
+	promotion.Weight = 100
+	check(t, r.Promote(t.Context(), key, promotion))
 	tests := map[string]func(*v1alpha1.ReleaseSpec){
+		"a promotion is set once":                  func(s *v1alpha1.ReleaseSpec) { s.Promotions[0].By = "mallory" },
+		"promotion is set once":                    func(s *v1alpha1.ReleaseSpec) { s.Promotions = s.Promotions[1:] },
+		"promotion is set":                         func(s *v1alpha1.ReleaseSpec) { s.Promotions = nil },
 		"approval is set once":                     func(s *v1alpha1.ReleaseSpec) { s.Approval.By = "mallory" },
 		"approval is set":                          func(s *v1alpha1.ReleaseSpec) { s.Approval = nil },
 		"cancel is set once":                       func(s *v1alpha1.ReleaseSpec) { s.Cancel = nil },

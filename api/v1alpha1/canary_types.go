@@ -15,17 +15,50 @@ type CanarySpec struct {
 }
 
 // CanaryStep is a share of the users, and how long the new version has it.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.__for__) != has(self.until)",message="a step ends after a time or when somebody promotes it: name for or until"
 type CanaryStep struct {
 	// Weight is how many of 100 requests the new version gets.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=99
 	Weight int32 `json:"weight"`
 
-	// For is how long, counted from when every Gateway has taken up the weight.
+	// For is how long, counted from when every Gateway has taken up the weight. Not with
+	// until.
 	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]*)?h|[0-9]{1,7}([.][0-9]*)?(m|[mµnu]?s))+)$') && duration(self) > duration('0s') && duration(self) <= duration('8760h')",message="must be a duration such as 30s or 5m, more than 0s and at most 8760h"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
-	For metav1.Duration `json:"for"`
+	For metav1.Duration `json:"for,omitzero"`
+
+	// Until is what ends the step instead of a time.
+	Until StepEnd `json:"until,omitempty"`
+}
+
+// StepEnd is what ends a step of a canary, if not a time.
+//
+// +kubebuilder:validation:Enum=Promote
+type StepEnd string
+
+// UntilPromote ends a step when a person promotes it.
+const UntilPromote StepEnd = "Promote"
+
+// Promotion lets the target of a release have a share of the users without waiting for the
+// times of the steps before.
+type Promotion struct {
+	// Weight of the target, of 100: that of a step, or 100 for the switch.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	Weight int32 `json:"weight"`
+
+	// By is who asked, as in cause.actor.
+	// +kubebuilder:validation:MaxLength=1024
+	By string `json:"by"`
+
+	// At is when somebody asked for it.
+	At metav1.Time `json:"at"`
+
+	// Cause says where it was asked.
+	Cause Cause `json:"cause"`
 }
 
 // ShiftStatus is how a release divides users between the two colours, before its switch.
@@ -84,6 +117,30 @@ func (r *Release) SeenByUsers() bool {
 func (r *Release) Divides() bool {
 	return r.LastWeight() != nil && r.Status.Milestones.SwitchedAt == nil
 }
+
+// Promoted is the largest weight to which a release was promoted; 0 if it was not.
+func (s *ReleaseSpec) Promoted() int32 {
+	var most int32
+	for _, p := range s.Promotions {
+		most = max(most, p.Weight)
+	}
+	return most
+}
+
+// NextWeight is the weight that follows the one that was intended last; 100 for the switch.
+func (r *Release) NextWeight() int32 {
+	if last := r.LastWeight(); last != nil {
+		for _, s := range r.Status.Shift.Steps {
+			if s.Weight > last.Weight {
+				return s.Weight
+			}
+		}
+	}
+	return Everybody
+}
+
+// Everybody is the weight of a version that all users get.
+const Everybody = 100
 
 // LastWeight is the weight that was intended last; nil before the first.
 func (r *Release) LastWeight() *ShiftedWeight {

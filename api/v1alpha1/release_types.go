@@ -6,7 +6,7 @@ import (
 
 // Release is one attempt to put one version in front of users. Its spec says what was
 // asked, by whom and where. It never changes, except for the set-once fields approval,
-// cancel and confirmations. The deployer writes its status, and the bot writes
+// cancel, promotions and confirmations. The deployer writes its status, and the bot writes
 // status.github.
 //
 // +kubebuilder:object:root=true
@@ -53,12 +53,14 @@ const (
 const KindRestore = "Restore"
 
 // ReleaseSpec says what was asked. It is immutable, except for approval and cancel,
-// which are set once, and confirmations, once for each colour.
+// which are set once, promotions, once for each weight, and confirmations, once for each
+// colour.
 //
 // +kubebuilder:validation:XValidation:rule="self.kind == oldSelf.kind && self.application == oldSelf.application && self.cause == oldSelf.cause && has(self.deploy) == has(oldSelf.deploy) && (!has(self.deploy) || self.deploy == oldSelf.deploy) && has(self.rollback) == has(oldSelf.rollback) && (!has(self.rollback) || self.rollback == oldSelf.rollback)",message="a release is immutable; make another one"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.approval) || (has(self.approval) && self.approval == oldSelf.approval)",message="approval is set once"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.cancel) || (has(self.cancel) && self.cancel == oldSelf.cancel)",message="cancel is set once"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.confirmations) || (has(self.confirmations) && oldSelf.confirmations.all(c, c in self.confirmations))",message="a confirmation is set once"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.promotions) || (has(self.promotions) && oldSelf.promotions.all(p, p in self.promotions))",message="a promotion is set once"
 // +kubebuilder:validation:XValidation:rule="self.kind == 'Deploy' ? has(self.deploy) && !has(self.rollback) : has(self.rollback) && !has(self.deploy)",message="a Deploy has deploy, a Rollback has rollback, and nothing has both"
 type ReleaseSpec struct {
 	// Kind is what the release does.
@@ -83,6 +85,12 @@ type ReleaseSpec struct {
 
 	// Cancel asks the release to stop. Set once. After the switch began, it has no effect.
 	Cancel *Cancel `json:"cancel,omitempty"`
+
+	// Promotions by people that let a canary go on. Each weight once.
+	// +listType=map
+	// +listMapKey=weight
+	// +kubebuilder:validation:MaxItems=10
+	Promotions []Promotion `json:"promotions,omitempty"`
 
 	// Confirmations by people that users reach a colour after this release moved them
 	// there, or back. Google's load balancer then counts as having taken up the routes,

@@ -72,13 +72,14 @@ const (
 // WaitingBecause is why a release waits. For Application, Repository and Grant it is the
 // reason of the condition Ready.
 //
-// +kubebuilder:validation:Enum=Manual;RolledBack;Building;Queued;AwaitingApproval;Listing;Found;Lost;Seed;Renewed;Starting;Rollout;Attach;Detach;Switch;Restore;LateSwitch;Weight;Withdraw;Need;Reference;Health;Endpoints;Time;Tail;OldVersion;Unseen;Unhealthy;Metrics;NotGranted;RepositoryChanged;NotInstalled;BranchMissing;IngressMissing;NotRouted;MixedRoutes;ServiceMissing;DeploymentMissing;ServiceShared;Selector;StandbyHost;Container;Preflight
+// +kubebuilder:validation:Enum=Manual;RolledBack;Step;Building;Queued;AwaitingApproval;Listing;Found;Lost;Seed;Renewed;Starting;Rollout;Attach;Detach;Switch;Restore;LateSwitch;Weight;Withdraw;Need;Reference;Health;Endpoints;Time;Tail;OldVersion;Unseen;Unhealthy;Metrics;NotGranted;RepositoryChanged;NotInstalled;BranchMissing;IngressMissing;NotRouted;MixedRoutes;ServiceMissing;DeploymentMissing;ServiceShared;Selector;StandbyHost;Container;Preflight
 type WaitingBecause string
 
 // Why a release waits.
 const (
 	BecauseManual     WaitingBecause = "Manual"     // Approval: spec.promotion.mode is Manual
 	BecauseRolledBack WaitingBecause = "RolledBack" // Approval: it contains a commit that was rolled back
+	BecauseStep       WaitingBecause = "Step"       // Approval: of a step of the canary that ends with it
 
 	BecauseBuilding         WaitingBecause = "Building"         // Build: it is under way
 	BecauseQueued           WaitingBecause = "Queued"           // Build: it is in Cloud Build's queue

@@ -100,6 +100,8 @@ func Kind(d command.Decision) (string, string) {
 		return "deploy", text
 	case d.Approve != nil:
 		return "approve", text
+	case d.Promote != nil:
+		return "promote", text
 	case d.Cancel != nil:
 		return "cancel", text
 	case d.Lock != nil:

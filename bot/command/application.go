@@ -3,6 +3,7 @@ package command
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -10,13 +11,15 @@ import (
 
 // Settle decides which word of a command is the application's name, once the repository's
 // applications are known. A lock's first word is a name only if an application has it;
-// otherwise it belongs to the reason. A name may look like a commit's hash.
+// otherwise it belongs to the reason. A name may look like a commit's hash, or a weight.
 func (c Command) Settle(apps []v1alpha1.BlueGreen) Command {
 	switch {
 	case c.Verb == Lock && c.Application == "":
 		if first, rest := cutBlank(c.Reason); named(apps, first) {
 			c.Application, c.Reason = first, rest
 		}
+	case c.Weight > 0 && c.Application == "" && named(apps, strconv.Itoa(int(c.Weight))):
+		c.Application, c.Weight = strconv.Itoa(int(c.Weight)), 0
 	case c.Commit != "" && !named(apps, c.Application) && named(apps, c.Commit) &&
 		(c.Application == "" || v1alpha1.IsCommitStart(c.Application)):
 		c.Application, c.Commit = c.Commit, c.Application

@@ -2,6 +2,7 @@ package command
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -44,6 +45,9 @@ type Command struct {
 	// Commit is a hash, short or full; empty if none was typed. It only confirms what the
 	// command means, and never selects something else.
 	Commit string `json:"commit,omitempty"`
+	// Weight is the share of the users to which a canary is promoted, of 100; 0 if none was
+	// typed.
+	Weight int32 `json:"weight,omitempty"`
 	// Reason is why somebody locks, in their own words: untrusted, on one line, at most 500
 	// characters. It is only shown.
 	Reason string `json:"reason,omitempty"`
@@ -52,8 +56,11 @@ type Command struct {
 // String returns the command as people type it. Its reason may contain anything, so format
 // the result as code.
 func (c Command) String() string {
-	words := []string{"/" + string(c.Verb)}
-	for _, word := range []string{c.Application, c.Commit, c.Reason} {
+	words, weight := []string{"/" + string(c.Verb)}, ""
+	if c.Weight > 0 {
+		weight = strconv.Itoa(int(c.Weight))
+	}
+	for _, word := range []string{c.Application, c.Commit, weight, c.Reason} {
 		if word != "" {
 			words = append(words, word)
 		}

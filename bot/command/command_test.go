@@ -67,6 +67,12 @@ func TestParseCommand(t *testing.T) {
 		{"lock", "/lock", "/lock"},
 		{"lock with a reason", "/lock  the `database` moves; $(id) --force ../..", "/lock the `database` moves; $(id) --force ../.."},
 		{"lock with what cannot be printed", "/lock \x1b[31mred\x1b[0m\u202e", "/lock red"},
+		{"all that remains of a canary", "/promote 100", "/promote 100"},
+		{"a weight, a commit and an application", "/promote 25 0123456 shop", "/promote shop 0123456 25"},
+		{"more than all users", "/promote 101", "/promote 101"}, // an application's name
+		{"no users", "/promote shop 0", "usage"},
+		{"a weight of another command", "/cancel shop 100", "usage"},
+		{"two weights", "/promote 25 100 shop", "usage"},
 		{"no commit among two", "/promote main shop", "usage"},
 		{"three arguments", "/promote shop 0123456 0123456", "usage"},
 		{"two arguments of status", "/status shop 0123456", "usage"},

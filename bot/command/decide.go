@@ -3,6 +3,8 @@ package command
 import (
 	"slices"
 	"time"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
 // Patience is how old a command may be when it is received: the author of an older one may
@@ -75,7 +77,7 @@ func (s Situation) askedBefore() *Fact {
 		switch {
 		case spec.Cancel != nil && spec.Cancel.Cause.CommentID == comment:
 			return &Fact{CodeAskedBeforeCancelled, Args{Release: rel.Name}}
-		case spec.Cause.CommentID == comment, spec.Approval != nil && spec.Approval.Cause.CommentID == comment:
+		case spec.Cause.CommentID == comment, promotedBy(rel, comment), spec.Approval != nil && spec.Approval.Cause.CommentID == comment:
 			return &Fact{CodeAskedBefore, Args{Release: rel.Name}}
 		}
 	}
@@ -83,4 +85,9 @@ func (s Situation) askedBefore() *Fact {
 		return &Fact{CodeAskedBeforeLocked, Args{Application: s.App.Name, Lock: l}}
 	}
 	return nil
+}
+
+// promotedBy reports whether a comment has promoted a release's canary.
+func promotedBy(rel *v1alpha1.Release, comment int64) bool {
+	return slices.ContainsFunc(rel.Spec.Promotions, func(p v1alpha1.Promotion) bool { return p.Cause.CommentID == comment })
 }

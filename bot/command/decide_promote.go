@@ -1,6 +1,8 @@
 package command
 
 import (
+	"slices"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -20,6 +22,9 @@ func (p deploying) promote() Decision {
 	}
 	if leaving := p.s.underWay(v1alpha1.Rollback); leaving != nil {
 		return beingLeft(leaving, CodeBeingLeft)
+	}
+	if p.s.Command.Weight > 0 && (rel == nil || !rel.SeenByUsers() || rel.Status.Phase.Finished()) {
+		return refuse(CodeNoUsersYet, Args{Weight: p.s.Command.Weight, Next: []Command{p.s.Typed(Promote)}})
 	}
 	if rel != nil {
 		return p.promoteRelease(rel)
@@ -41,7 +46,7 @@ func (p deploying) promoteRelease(rel *v1alpha1.Release) Decision {
 	case m.SwitchIntendedAt != nil:
 		return answer(CodeSwitching, about)
 	case rel.Divides():
-		return answer(CodeShifting, about).and(p.s.behindLock()...)
+		return p.promoteShare(rel)
 	case rel.Spec.Approval != nil:
 		about.By = rel.ApprovedBy()
 		return answer(CodeApprovedAlready, about).and(p.s.behindLock()...)
@@ -54,6 +59,36 @@ func (p deploying) promoteRelease(rel *v1alpha1.Release) Decision {
 	if p.s.App.Status.Lock != nil {
 		d.Code = CodeApprovedLocked
 	}
+	return d.and(p.s.behindLock()...)
+}
+
+// promoteShare lets a canary go on to the next step, or to the weight that was typed.
+func (p deploying) promoteShare(rel *v1alpha1.Release) Decision {
+	to := p.s.Command.Weight
+	if to == 0 {
+		to = rel.NextWeight()
+	}
+	about := Args{Version: versionOf(rel), Weight: to}
+	for _, had := range rel.Spec.Promotions {
+		if had.Weight >= to {
+			about.By = rel.Vouched(had.By, had.Cause)
+			return answer(CodePromotedAlready, about).and(p.s.behindLock()...)
+		}
+	}
+	ahead := func(s v1alpha1.CanaryStep) bool { return s.Weight == to && to > rel.LastWeight().Weight }
+	if to != v1alpha1.Everybody && !slices.ContainsFunc(rel.Status.Shift.Steps, ahead) {
+		all := p.s.Typed(Promote)
+		all.Weight = v1alpha1.Everybody
+		about.Next = []Command{p.s.Typed(Promote), all}
+		return refuse(CodeNoSuchStep, about)
+	}
+	d := answer(CodePromoted, about)
+	if p.s.App.Status.Lock != nil {
+		d.Code = CodePromotedLocked
+	}
+	d.Promote = &ReleasePromotion{Release: rel.Name, Promotion: v1alpha1.Promotion{
+		Weight: to, By: p.s.By, At: metav1.NewTime(p.s.Asked), Cause: p.s.Cause,
+	}}
 	return d.and(p.s.behindLock()...)
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 // Decision is the result of a command: a fact, which every surface turns into its own text,
-// and at most one of Submit, Approve, Cancel, Lock and Unlock. Without them the command is
+// and at most one of Submit, Approve, Promote, Cancel, Lock and Unlock. Without them the command is
 // refused or only answered.
 type Decision struct {
 	Fact
@@ -16,6 +16,7 @@ type Decision struct {
 
 	Submit  *v1alpha1.Release `json:"-"` // store it
 	Approve *ReleaseApproval  `json:"-"`
+	Promote *ReleasePromotion `json:"-"`
 	Cancel  *ReleaseCancel    `json:"-"`
 	Lock    *v1alpha1.Lock    `json:"-"` // set it on the application
 	Unlock  *v1alpha1.Lock    `json:"-"` // remove this one from the application
@@ -27,6 +28,12 @@ type Decision struct {
 type ReleaseApproval struct {
 	Release  string // its name
 	Approval v1alpha1.Approval
+}
+
+// ReleasePromotion lets the canary of a release go on.
+type ReleasePromotion struct {
+	Release   string // its name
+	Promotion v1alpha1.Promotion
 }
 
 // ReleaseCancel sets the cancel of a release.
@@ -62,6 +69,8 @@ type Args struct {
 	Color   v1alpha1.Color        `json:"color,omitempty"`
 	Phase   v1alpha1.ReleasePhase `json:"phase,omitempty"`
 	Attempt int32                 `json:"attempt,omitempty"`
+	// Weight is a share of the users, of 100.
+	Weight int32 `json:"weight,omitempty"`
 	// Kind is the kind of the release.
 	Kind v1alpha1.ReleaseKind `json:"kind,omitempty"`
 	// By is who did it, At when, Until how long.

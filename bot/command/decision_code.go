@@ -22,7 +22,11 @@ const (
 	CodeBeingUndoneAlready   Code = "BeingUndoneAlready"
 	CodeSwitched             Code = "Switched" // users have it, and its release is not over
 	CodeSwitching            Code = "Switching"
-	CodeShifting             Code = "Shifting" // some users have it, by the steps of its canary
+	CodePromoted             Code = "Promoted" // its canary goes on to Weight
+	CodePromotedLocked       Code = "PromotedLocked"
+	CodePromotedAlready      Code = "PromotedAlready" // by By
+	CodeNoUsersYet           Code = "NoUsersYet"      // a canary that has no users is not promoted to Weight
+	CodeNoSuchStep           Code = "NoSuchStep"      // Weight is not ahead of it
 	CodeLiveAlready          Code = "LiveAlready"
 	CodeApproved             Code = "Approved"      // it waited for the approval
 	CodeApprovedEarly        Code = "ApprovedEarly" // its gate has not passed yet

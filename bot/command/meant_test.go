@@ -26,6 +26,8 @@ func several() []v1alpha1.BlueGreen {
 
 func TestWordOfACommandIsAnApplicationOrACommit(t *testing.T) {
 	type c = command.Command
+	numbered := bottest.Shop()
+	numbered.Name = "70"
 	for name, tt := range map[string]struct{ typed, want c }{
 		"a lock of an application": {
 			c{Verb: command.Lock, Reason: "docs until noon"},
@@ -40,9 +42,11 @@ func TestWordOfACommandIsAnApplicationOrACommit(t *testing.T) {
 			c{Verb: command.Lock, Application: "shop", Reason: "docs"},
 			c{Verb: command.Lock, Application: "shop", Reason: "docs"},
 		},
-		"another verb's reason":       {c{Verb: command.Unlock, Reason: "docs x"}, c{Verb: command.Unlock, Reason: "docs x"}},
-		"a name that could be a hash": {c{Verb: command.Promote, Commit: "abc1234"}, c{Verb: command.Promote, Application: "abc1234"}},
-		"a hash":                      {c{Verb: command.Promote, Commit: "abc1235"}, c{Verb: command.Promote, Commit: "abc1235"}},
+		"another verb's reason":         {c{Verb: command.Unlock, Reason: "docs x"}, c{Verb: command.Unlock, Reason: "docs x"}},
+		"a name that could be a hash":   {c{Verb: command.Promote, Commit: "abc1234"}, c{Verb: command.Promote, Application: "abc1234"}},
+		"a weight":                      {c{Verb: command.Promote, Weight: 100}, c{Verb: command.Promote, Weight: 100}},
+		"a name that could be a weight": {c{Verb: command.Promote, Weight: 70}, c{Verb: command.Promote, Application: "70"}},
+		"a hash":                        {c{Verb: command.Promote, Commit: "abc1235"}, c{Verb: command.Promote, Commit: "abc1235"}},
 		"the two the wrong way round": {
 			c{Verb: command.Promote, Application: "def5678", Commit: "abc1234"}, c{Verb: command.Promote, Application: "abc1234", Commit: "def5678"},
 		},
@@ -54,7 +58,7 @@ func TestWordOfACommandIsAnApplicationOrACommit(t *testing.T) {
 		},
 		"a name alone": {c{Verb: command.Promote, Application: "docs"}, c{Verb: command.Promote, Application: "docs"}},
 	} {
-		if got := tt.typed.Settle(several()); got != tt.want {
+		if got := tt.typed.Settle(append(several(), numbered)); got != tt.want {
 			t.Errorf("%s: %+v resolves to %+v, want %+v", name, tt.typed, got, tt.want)
 		}
 	}

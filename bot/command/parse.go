@@ -2,6 +2,8 @@ package command
 
 import (
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -88,6 +90,7 @@ func parseArguments(verb Verb, rest string) (*Command, error) {
 		}
 	}
 	c := &Command{Verb: verb}
+	words, c.Weight = cutWeight(verb, words)
 	switch {
 	case len(words) == 0:
 	case len(words) > 2 || len(words) > 1 && !verb.AboutCommit():
@@ -104,4 +107,15 @@ func parseArguments(verb Verb, rest string) (*Command, error) {
 		return nil, misused(verb, CodeNoHash, words...)
 	}
 	return c, nil
+}
+
+// cutWeight takes the share of the users out of the words of a promotion.
+func cutWeight(verb Verb, words []string) (others []string, weight int32) {
+	for i, word := range words {
+		n, err := strconv.ParseUint(word, 10, 8)
+		if verb == Promote && err == nil && n >= 1 && n <= v1alpha1.Everybody {
+			return slices.Delete(words, i, i+1), int32(n)
+		}
+	}
+	return words, 0
 }

@@ -35,6 +35,7 @@ const (
 	approved  = "approve"
 	wentBack  = "rollback"
 	stopped   = "cancel"
+	promoted  = "promote"
 	locked    = "lock"
 	unlocked  = "unlock"
 	refused   = "refuse"
@@ -49,7 +50,8 @@ var phases = []phase{
 	{"at its health gate", approved, stopped, stopped, refused, locked, answered, in(bottest.Running, step(v1alpha1.StepVerify))},
 	{"waiting for a person", approved, stopped, stopped, refused, locked, answered, in(bottest.WaitsFor)},
 	{"waiting behind a lock", approved, stopped, stopped, refused, answered, unlocked, in(bottest.Running, queued, behindLock)},
-	{"dividing users", answered, stopped, stopped, refused, locked, answered, in(bottest.Running, dividing)},
+	{"dividing users", promoted, stopped, stopped, refused, locked, answered, in(bottest.Running, dividing)},
+	{"dividing users behind a lock", promoted, stopped, stopped, refused, answered, unlocked, in(bottest.Running, dividing, behindLock)},
 	{"switching", answered, wentBack, refused, refused, locked, answered, in(bottest.Switching, step(v1alpha1.StepSwitch))},
 	{"confirming", answered, wentBack, refused, refused, locked, answered, in(bottest.Soaking, step(v1alpha1.StepConfirm), unconfirmed)},
 	{"soaking", answered, wentBack, refused, refused, locked, answered, in(bottest.Soaking, step(v1alpha1.StepSoak))},
@@ -218,7 +220,7 @@ const (
 
 // inWords has the page's words for decisions.
 var inWords = map[string]string{
-	deployed: "**released**, approved", again: "**released**", approved: "**approved**", wentBack: "**rolled back**",
+	deployed: "**released**, approved", again: "**released**", approved: "**approved**", promoted: "**promoted**", wentBack: "**rolled back**",
 	stopped: "**cancelled**", locked: "**locked**", unlocked: "**unlocked**", refused: "refused", answered: "answered",
 }
 
@@ -311,5 +313,7 @@ func (p *page) check(t *testing.T) {
 // dividing: some users have it.
 func dividing(s *command.Situation) {
 	s.Releases[0].Status.Step = v1alpha1.StepShift
-	s.Releases[0].Status.Shift = &v1alpha1.ShiftStatus{Weights: []v1alpha1.ShiftedWeight{{Weight: 5}}}
+	s.Releases[0].Status.Shift = &v1alpha1.ShiftStatus{
+		Steps: []v1alpha1.CanaryStep{{Weight: 5}, {Weight: 25}}, Weights: []v1alpha1.ShiftedWeight{{Weight: 5}},
+	}
 }

@@ -21,6 +21,9 @@ func (f facts) lines() string {
 	if a := f.v.rel.Spec.Approval; a != nil {
 		lines = append(lines, f.claims()+"approved by "+f.person(a.By, a.Cause))
 	}
+	for _, p := range f.v.rel.Spec.Promotions {
+		lines = append(lines, fmt.Sprintf("%spromoted to %d %% of the users by %s", f.claims(), p.Weight, f.person(p.By, p.Cause)))
+	}
 	if c := f.v.rel.Spec.Cancel; c != nil {
 		lines = append(lines, f.claims()+"cancelled by "+f.person(c.By, c.Cause))
 	}

@@ -74,6 +74,9 @@ func (h headline) state() string {
 	case v1alpha1.ReleaseRunning:
 		return version + " " + h.progress()
 	case v1alpha1.ReleaseWaiting:
+		if h.v.rel.Divides() {
+			return fmt.Sprintf("%s %s, and waits for `%s`", version, h.progress(), h.v.typed(command.Promote))
+		}
 		return fmt.Sprintf("%s waits on %s for `%s`", version, h.v.target(), h.v.typed(command.Promote))
 	case v1alpha1.ReleaseUndoing:
 		return h.way() + version + " " + h.fate() + " and is being undone"

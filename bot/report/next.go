@@ -28,6 +28,9 @@ func (n nextSteps) text() string {
 	case v1alpha1.ReleaseUndoing:
 		return "Nothing to do while it is being undone; " + n.liveNow()
 	case v1alpha1.ReleaseWaiting:
+		if n.v.rel.Divides() {
+			return "Next: " + n.promotions() + n.stepEnds()
+		}
 		return fmt.Sprintf("Next: %s moves users to it · %s discards it%s", n.v.command(command.Promote), n.v.command(command.Cancel),
 			n.approvalEnds())
 	case v1alpha1.ReleaseQueued, v1alpha1.ReleaseRunning:
@@ -46,6 +49,29 @@ func (n nextSteps) approvalEnds() string {
 		since = t.Time // nobody could approve before
 	}
 	return ", as happens by itself on " + date(since.Add(limit))
+}
+
+// promotions says what a canary can be told.
+func (n nextSteps) promotions() string {
+	back := fmt.Sprintf("%s takes users back from it", n.v.command(command.Rollback))
+	all := n.v.typed(command.Promote)
+	to := n.v.rel.NextWeight()
+	switch {
+	case n.v.rel.Spec.Promoted() >= v1alpha1.Everybody:
+		return back
+	case to == v1alpha1.Everybody:
+		return fmt.Sprintf("%s gives it all users now · %s", code(all), back)
+	}
+	return fmt.Sprintf("%s gives it %d %% of the users now, %s all of them · %s", code(all), to,
+		code(fmt.Sprint(all, " ", v1alpha1.Everybody)), back)
+}
+
+// stepEnds says when Turnout takes users back that nobody promotes.
+func (n nextSteps) stepEnds() string {
+	if w := n.v.rel.Status.Waiting; w != nil && w.Until != nil {
+		return ", as happens by itself on " + date(w.Until.Time)
+	}
+	return ""
 }
 
 // nextOfEnded says what to type after a deploy has ended.
@@ -80,7 +106,7 @@ func (n nextSteps) nextUnderWay() string {
 	case n.v.rel.Status.Milestones.SwitchIntendedAt != nil:
 		return fmt.Sprintf("Next: %s goes back as soon as the switch is confirmed", n.v.command(command.Rollback))
 	case n.v.rel.Divides():
-		return fmt.Sprintf("Nothing to do; %s takes users back from it", n.v.command(command.Rollback))
+		return "Nothing to do; " + n.promotions()
 	case n.v.app.Status.Lock != nil:
 		return fmt.Sprintf("Next: it will wait before users are moved, %s; %s lets it go on · %s stops it",
 			lockText(n.v.app.Status.Lock, plain), n.v.command(command.Unlock), n.v.command(command.Cancel))

@@ -45,8 +45,18 @@ var markdownTexts = map[command.Code]Text{
 	command.CodeBeingUndoneAlready: {"The release of ${version} is being undone already.", ""},
 	command.CodeSwitched:           {"${version} is already live on ${color}.", ""},
 	command.CodeSwitching:          {"Traffic is being switched to ${version} right now.", ""},
-	command.CodeShifting: {
-		"${version} gets its share of the users in the steps of spec.canary, and goes on by itself.", "",
+	command.CodePromoted:           {},
+	command.CodePromotedLocked: {
+		"Promoted to ${weight} of the users, but ${version} has to wait.", "",
+	},
+	command.CodePromotedAlready: {
+		"${version} was promoted by ${by} already; it goes on when its pods may have more users.", "",
+	},
+	command.CodeNoUsersYet: {
+		"Nothing to promote to ${weight} of the users here: no canary under way has users.", "${next} approves a release, and during its canary takes the next step.",
+	},
+	command.CodeNoSuchStep: {
+		"${version} has no step with ${weight} of the users ahead of it.", "${next} takes the next step, ${then} all that remain.",
 	},
 	command.CodeLiveAlready:     {"${version} is already live. Use ${next} to go back to the version before it.", ""},
 	command.CodeApproved:        {},

@@ -15,7 +15,8 @@ type form struct {
 // forms has one for every command.
 var forms = map[command.Verb]form{
 	command.Promote: {
-		"[application] [sha]", "puts this pull request's commit in front of users; a sha confirms which commit that is",
+		"[application] [sha] [100]", "puts this pull request's commit in front of users; a sha confirms which commit that is, and 100 " +
+			"takes all steps of a canary that remain",
 	},
 	command.Rollback: {
 		"[application] [sha]", "takes users back to the version before; a sha names the version to leave, from any pull request",

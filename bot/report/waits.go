@@ -7,6 +7,7 @@ var markdownWaits = map[command.Code]Text{
 	"WaitsApproval":           {"it waits for an approval", ""},
 	"WaitsApprovalManual":     {"it waits because spec.promotion.mode is Manual", ""},
 	"WaitsApprovalRolledBack": {"it waits because it contains ${bareversion}, which ${byrelease} rolled back at ${at}", ""},
+	"WaitsApprovalStep":       {"the new version gets ${done} of ${of} requests, and waits for an approval of more", ""},
 	"WaitsLock":               {"waits: locked by ${by} since ${at}${detail}", ""},
 	"WaitsTurn":               {"waits for ${whose}", ""},
 	"WaitsDrainWithdraw":      {"waits until the new version has drained, ${until}", ""},

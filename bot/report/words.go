@@ -43,6 +43,7 @@ func markdownWords() map[string]func(command.Args) string {
 		"color":       func(a command.Args) string { return string(a.Color) },
 		"othercolor":  func(a command.Args) string { return string(a.Other.Color) },
 		"attempt":     func(a command.Args) string { return fmt.Sprint(a.Attempt) },
+		"weight":      func(a command.Args) string { return fmt.Sprintf("%d %%", a.Weight) },
 		"by":          func(a command.Args) string { return plain(a.By) },
 		"at":          func(a command.Args) string { return dateOf(a.At) },
 		"reason":      func(a command.Args) string { return plain(a.Reason) },

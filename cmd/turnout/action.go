@@ -160,7 +160,7 @@ func (a *action) perform(ctx context.Context) (outputs, error) {
 	}
 	decide := map[string]func(*request) plan{
 		"deploy":   func(r *request) plan { return r.deploy(a.commit, a.retry) },
-		"promote":  func(r *request) plan { return r.promote("", a.commit) },
+		"promote":  func(r *request) plan { return r.promote("", a.commit, 0) },
 		"rollback": func(r *request) plan { return r.rollback(a.commit) },
 		"cancel":   func(r *request) plan { return r.cancel("", a.reason) },
 	}[a.command]

@@ -157,7 +157,7 @@ func (b *byHand) watch(ctx context.Context, c *cluster, rel *v1alpha1.Release, p
 // obstacle says which condition blocks a request. Without the grant a deploy would wait for
 // ever, so that is an error.
 func (r *request) obstacle(p plan, warn func(string)) error {
-	forward := p.Approve != nil || p.Submit != nil && p.Submit.Spec.Kind == v1alpha1.Deploy
+	forward := p.Approve != nil || p.Promote != nil || p.Submit != nil && p.Submit.Spec.Kind == v1alpha1.Deploy
 	condition := blocked(r.app)
 	switch {
 	case p.Refused:
@@ -203,9 +203,11 @@ func optionalRelease(args []string) string {
 func promoteCommand() *cobra.Command {
 	var b byHand
 	var commit string
+	var weight int32
 	cmd := b.command("promote APP [RELEASE | --commit SHA]", "Approve a release that waits, and follow it",
 		"Approve the switch of a release: the one named, that of a commit, or else the one that\n"+
-			"waits. A commit that was never released is released, approved.",
+			"waits. A commit that was never released is released, approved. A canary under way\n"+
+			"takes its next step, or goes on to --weight.",
 		ofApplication("turnout promote my-python-app", 1),
 		func(args []string) (func(*request) plan, error) {
 			release := optionalRelease(args)
@@ -217,9 +219,13 @@ func promoteCommand() *cobra.Command {
 					return nil, err
 				}
 			}
-			return func(r *request) plan { return r.promote(release, commit) }, nil
+			if weight < 0 || weight > v1alpha1.Everybody {
+				return nil, fmt.Errorf("--weight %d: give a share of the users between 1 and %d", weight, v1alpha1.Everybody)
+			}
+			return func(r *request) plan { return r.promote(release, commit, weight) }, nil
 		})
 	cmd.Flags().StringVar(&commit, "commit", "", "the commit to promote: its full hash")
+	cmd.Flags().Int32Var(&weight, "weight", 0, "the share of the users to which a canary goes on at once: 100 for all of them; default: the next step's")
 	return cmd
 }
 

@@ -155,7 +155,9 @@ func waitsFor(bg *v1alpha1.BlueGreen, rel *v1alpha1.Release) string {
 		return ""
 	case bg.Status.Lock != nil && rel.Spec.Kind == v1alpha1.Deploy:
 		return "waits: " + lockedBy(bg.Status.Lock)
-	case rel.Spec.Approval != nil || rel.Status.Phase == v1alpha1.ReleaseQueued:
+	case rel.Divides() && rel.Status.Phase == v1alpha1.ReleaseWaiting && rel.Spec.Promoted() >= rel.NextWeight():
+		return ""
+	case !rel.Divides() && rel.Spec.Approval != nil || rel.Status.Phase == v1alpha1.ReleaseQueued:
 		return ""
 	}
 	return "waits for a person: " + string(v1alpha1.Shell("turnout", "promote", bg.Name, "--namespace", bg.Namespace))

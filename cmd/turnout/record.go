@@ -35,6 +35,10 @@ func (r botRecord) Approve(ctx context.Context, key types.NamespacedName, a v1al
 	return translate(r.Record.Approve(ctx, key, a))
 }
 
+func (r botRecord) Promote(ctx context.Context, key types.NamespacedName, p v1alpha1.Promotion) error {
+	return translate(r.Record.Promote(ctx, key, p))
+}
+
 func (r botRecord) Cancel(ctx context.Context, key types.NamespacedName, c v1alpha1.Cancel) error {
 	return translate(r.Record.Cancel(ctx, key, c))
 }

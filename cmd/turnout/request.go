@@ -65,6 +65,8 @@ func (r *request) plan(d command.Decision) plan {
 		p.release = d.Submit.Name
 	case d.Approve != nil:
 		p.release = d.Approve.Release
+	case d.Promote != nil:
+		p.release = d.Promote.Release
 	case d.Cancel != nil:
 		p.release = d.Cancel.Release
 	}
@@ -141,8 +143,9 @@ func (r *request) isLive(commit string) bool {
 }
 
 // promote approves a release: the named one, that of a commit, or the one that waits. A
-// commit without a release gets an approved one.
-func (r *request) promote(release, commit string) plan {
+// commit without a release gets an approved one. A canary goes on to the next step, or to a
+// weight.
+func (r *request) promote(release, commit string, weight int32) plan {
 	rel, problem := r.promotable(release, commit)
 	if problem != nil {
 		return *problem
@@ -150,7 +153,7 @@ func (r *request) promote(release, commit string) plan {
 	if rel != nil {
 		commit = rel.Spec.Deploy.Commit
 	}
-	p := r.judge(command.Command{Verb: command.Promote, Commit: commit}, commit)
+	p := r.judge(command.Command{Verb: command.Promote, Commit: commit, Weight: weight}, commit)
 	if p.release == "" {
 		if under := r.deployOf(commit); under != nil {
 			p.release = under.Name
@@ -296,6 +299,8 @@ func (c *cluster) carryOut(ctx context.Context, p plan, text report.Text, say fu
 		}
 	case p.Approve != nil:
 		err = c.record.Approve(ctx, key, p.Approve.Approval)
+	case p.Promote != nil:
+		err = c.record.Promote(ctx, key, p.Promote.Promotion)
 	case p.Cancel != nil:
 		err = c.record.Cancel(ctx, key, p.Cancel.Cancel)
 	}

@@ -92,7 +92,7 @@ func TestWhatARequestComesTo(t *testing.T) {
 		return func(r *request) plan { return r.deploy(commit, retry) }
 	}
 	promote := func(release, commit string) func(*request) plan {
-		return func(r *request) plan { return r.promote(release, commit) }
+		return func(r *request) plan { return r.promote(release, commit, 0) }
 	}
 	rollback := func(from string) func(*request) plan { return func(r *request) plan { return r.rollback(from) } }
 	cancel := func(release string) func(*request) plan {

@@ -43,6 +43,7 @@ func terminal(app *v1alpha1.BlueGreen) report.Surface {
 		"text":        func(a command.Args) string { return oneLine(a.Reason) },
 		"detail":      detail,
 		"object":      func(a command.Args) string { return oneLine(a.Object) },
+		"weight":      func(a command.Args) string { return fmt.Sprintf("%d %%", a.Weight) },
 		"done":        func(a command.Args) string { return fmt.Sprint(a.Done) },
 		"again":       func(a command.Args) string { return fmt.Sprint(a.Done + 1) },
 		"of":          func(a command.Args) string { return fmt.Sprint(a.Of) },

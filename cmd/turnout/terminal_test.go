@@ -18,7 +18,7 @@ import (
 )
 
 // silent are decisions without an answer, since the followed release shows them.
-var silent = []command.Code{command.CodeApproved, command.CodeSubmitted, command.CodeRetried}
+var silent = []command.Code{command.CodeApproved, command.CodePromoted, command.CodeSubmitted, command.CodeRetried}
 
 // TestEveryCodeIsSaidOnATerminalAndToPrograms: every code of package command and of this
 // package has a text, every word in it is known, and the page for programs lists it.

@@ -42,8 +42,18 @@ var terminalTexts = map[command.Code]report.Text{
 	command.CodeBeingUndoneAlready: {Says: "The release of ${version} is being undone already."},
 	command.CodeSwitched:           {Says: "${version} is already live on ${color}."},
 	command.CodeSwitching:          {Says: "Traffic is being switched to ${version} right now."},
-	command.CodeShifting: {
-		Says: "${version} gets its share of the users in the steps of spec.canary, and goes on by itself.",
+	command.CodePromoted:           {},
+	command.CodePromotedLocked: {
+		Says: "Promoted to ${weight} of the users, but ${version} has to wait.",
+	},
+	command.CodePromotedAlready: {
+		Says: "${version} was promoted by ${by} already; it goes on when its pods may have more users.",
+	},
+	command.CodeNoUsersYet: {
+		Says: "Nothing to promote to ${weight} of the users here: no canary under way has users.", Next: "${next} approves a release, and during its canary takes the next step.",
+	},
+	command.CodeNoSuchStep: {
+		Says: "${version} has no step with ${weight} of the users ahead of it.", Next: "${next} takes the next step, ${then} all that remain.",
 	},
 	command.CodeLiveAlready:     {Says: "${version} is already live. Use ${next} to go back to the version before it."},
 	command.CodeApproved:        {},

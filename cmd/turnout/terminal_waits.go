@@ -11,6 +11,7 @@ var terminalWaits = map[command.Code]report.Text{
 	"WaitsApproval":           {Says: "waits for /promote"},
 	"WaitsApprovalManual":     {Says: "waits for /promote: spec.promotion.mode is Manual"},
 	"WaitsApprovalRolledBack": {Says: "waits for /promote: it contains ${commit}, which ${byrelease} rolled back at ${at}"},
+	"WaitsApprovalStep":       {Says: "gets ${done} of ${of} requests, and waits for /promote"},
 	"WaitsLock":               {Says: "waits: locked by ${by} since ${at}${detail}"},
 	"WaitsTurn":               {Says: "waits for ${one}"},
 	"WaitsDrainWithdraw":      {Says: "waits until the new version has drained, ${until}"},

@@ -9,7 +9,7 @@ import (
 )
 
 // whole is the sum of the two colours' weights.
-const whole = 100
+const whole = v1alpha1.Everybody
 
 // canary reports whether a release brings users to its target in steps.
 func canary(r *v1alpha1.Release, o Observed) bool {
@@ -147,6 +147,10 @@ type ShiftLook struct {
 	// Deadline of each weight to take effect; 0: it has none. Wait is the time after which
 	// it counts as in effect where Gateways do not tell.
 	Deadline, Wait time.Duration
+	// Promoted is the largest weight that people let the target have without waiting. Patience
+	// is how long a step waits for them that does not end by itself.
+	Promoted int32
+	Patience time.Duration
 	// Confirmed: a person says that users reach the colour that they had before.
 	Confirmed bool
 	// Blocked is why the share may not grow; nil if it may.
@@ -158,14 +162,15 @@ type ShiftOutcome int
 
 // What follows from a look at a release that divides users.
 const (
-	ShiftAgain   ShiftOutcome = iota + 1 // look again, at ShiftVerdict.At if that is set
-	ShiftPatch                           // give the target its last weight
-	ShiftSeen                            // the last weight is written
-	ShiftEffect                          // the last weight is in effect, by ShiftVerdict.Sign
-	ShiftRaise                           // give the target ShiftVerdict.Weight
-	ShiftDone                            // every step was taken
-	ShiftRefused                         // a Gateway cannot use the weights
-	ShiftStuck                           // the last weight is not in effect, and time is up
+	ShiftAgain    ShiftOutcome = iota + 1 // look again, at ShiftVerdict.At if that is set
+	ShiftPatch                            // give the target its last weight
+	ShiftSeen                             // the last weight is written
+	ShiftEffect                           // the last weight is in effect, by ShiftVerdict.Sign
+	ShiftRaise                            // give the target ShiftVerdict.Weight
+	ShiftDone                             // every step was taken
+	ShiftRefused                          // a Gateway cannot use the weights
+	ShiftStuck                            // the last weight is not in effect, and time is up
+	ShiftUnwanted                         // nobody promoted it, and time is up
 )
 
 // ShiftVerdict is what follows from a look at a release that divides users.
@@ -189,29 +194,73 @@ func (l ShiftLook) Judge() ShiftVerdict {
 	case l.Last.EffectiveAt == nil:
 		return l.judgeEffect()
 	}
+	return l.judgeStep()
+}
+
+// judgeStep judges a weight that is in effect.
+func (l ShiftLook) judgeStep() ShiftVerdict {
 	i := slices.IndexFunc(l.Steps, func(s v1alpha1.CanaryStep) bool { return s.Weight == l.Last.Weight })
 	if i < 0 {
 		return ShiftVerdict{Outcome: ShiftDone}
 	}
-	end := l.ends(l.Steps[i].For.Duration)
+	promoted := l.promoted()
+	end, waits := l.ends(l.Steps[i])
 	switch {
-	case l.Last.LockedSince != nil && l.Blocked != nil:
+	case l.Blocked != nil && (l.Last.LockedSince != nil || promoted > 0):
 		return l.again(time.Time{}, l.Blocked)
+	case promoted > 0:
+		return raise(promoted)
 	case l.Now.Before(end):
-		w := WaitsUntil(v1alpha1.WaitsForShift, "", end)
-		w.Done, w.Of = l.Last.Weight, whole
-		return l.again(end, w)
+		waits.Until, waits.Done, waits.Of = Stamp(end), l.Last.Weight, whole
+		return l.again(end, waits)
+	case l.Steps[i].Until == v1alpha1.UntilPromote:
+		return ShiftVerdict{Outcome: ShiftUnwanted}
 	case l.Blocked != nil:
 		return l.again(time.Time{}, l.Blocked)
-	case i+1 < len(l.Steps):
-		return ShiftVerdict{Outcome: ShiftRaise, Weight: l.Steps[i+1].Weight}
 	}
-	return ShiftVerdict{Outcome: ShiftDone}
+	return raise(l.next())
 }
 
-// ends is when the target has had its last weight for long enough, without the time behind
-// a lock.
-func (l ShiftLook) ends(length time.Duration) time.Time {
+// promoted is the weight that people let the target have now: that of a later step, or all
+// users, which is the switch's. It is 0 if there is none.
+func (l ShiftLook) promoted() int32 {
+	if l.Promoted >= whole {
+		return whole
+	}
+	var to int32
+	for _, s := range l.Steps {
+		if s.Weight > l.Last.Weight && s.Weight <= l.Promoted {
+			to = s.Weight
+		}
+	}
+	return to
+}
+
+// next is the weight of the step that follows, or all users.
+func (l ShiftLook) next() int32 {
+	for _, s := range l.Steps {
+		if s.Weight > l.Last.Weight {
+			return s.Weight
+		}
+	}
+	return whole
+}
+
+// raise gives the target a larger share. All users are the switch's.
+func raise(to int32) ShiftVerdict {
+	if to == whole {
+		return ShiftVerdict{Outcome: ShiftDone}
+	}
+	return ShiftVerdict{Outcome: ShiftRaise, Weight: to}
+}
+
+// ends is when the target has had its last weight for long enough, or people have had time
+// enough to promote it, without the time behind a lock.
+func (l ShiftLook) ends(s v1alpha1.CanaryStep) (time.Time, *v1alpha1.Waiting) {
+	length, waits := s.For.Duration, WaitsFor(v1alpha1.WaitsForShift, "")
+	if s.Until == v1alpha1.UntilPromote {
+		length, waits = l.Patience, WaitsFor(v1alpha1.WaitsForApproval, v1alpha1.BecauseStep)
+	}
 	end := l.Last.EffectiveAt.Add(length)
 	if l.Last.Locked != nil {
 		end = end.Add(l.Last.Locked.Duration)
@@ -219,7 +268,7 @@ func (l ShiftLook) ends(length time.Duration) time.Time {
 	if l.Last.LockedSince != nil {
 		end = end.Add(l.Now.Sub(l.Last.LockedSince.Time))
 	}
-	return end
+	return end, waits
 }
 
 // judgeEffect judges a weight that is not in effect yet.

@@ -1,0 +1,61 @@
+package command_test
+
+import (
+	"testing"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/bottest"
+	"github.com/turnout-dev/turnout/bot/command"
+)
+
+func TestPromoteOfACanaryTakesOneStepOrAllThatRemain(t *testing.T) {
+	dividing := func(weights ...int32) func(*command.Situation) {
+		return func(s *command.Situation) {
+			shift := &v1alpha1.ShiftStatus{Steps: []v1alpha1.CanaryStep{{Weight: 5}, {Weight: 25}, {Weight: 50}}}
+			for _, w := range weights {
+				shift.Weights = append(shift.Weights, v1alpha1.ShiftedWeight{Weight: w})
+			}
+			s.Releases[0].Status.Step, s.Releases[0].Status.Shift = v1alpha1.StepShift, shift
+		}
+	}
+	promoted := func(weight int32) func(*command.Situation) {
+		return func(s *command.Situation) {
+			s.Releases[0].Spec.Promotions = []v1alpha1.Promotion{{Weight: weight, By: "otto"}}
+		}
+	}
+	for name, tt := range map[string]struct {
+		typed  int32
+		change []func(*command.Situation)
+		weight int32 // of the promotion; 0: there is none
+		code   command.Code
+	}{
+		"the waiting step":               {0, []func(*command.Situation){dividing(5)}, 25, command.CodePromoted},
+		"the next one":                   {0, []func(*command.Situation){dividing(5, 25)}, 50, command.CodePromoted},
+		"the last one":                   {0, []func(*command.Situation){dividing(5, 25, 50)}, 100, command.CodePromoted},
+		"after another promotion":        {0, []func(*command.Situation){dividing(5, 25), promoted(25)}, 50, command.CodePromoted},
+		"that one promoted already":      {0, []func(*command.Situation){dividing(5), promoted(25)}, 0, command.CodePromotedAlready},
+		"all of them":                    {100, []func(*command.Situation){dividing(5)}, 100, command.CodePromoted},
+		"all of them, already":           {100, []func(*command.Situation){dividing(5), promoted(100)}, 0, command.CodePromotedAlready},
+		"a step after all of them":       {0, []func(*command.Situation){dividing(5), promoted(100)}, 0, command.CodePromotedAlready},
+		"a later one":                    {50, []func(*command.Situation){dividing(5)}, 50, command.CodePromoted},
+		"one that it has":                {25, []func(*command.Situation){dividing(5, 25)}, 0, command.CodeNoSuchStep},
+		"none of them":                   {30, []func(*command.Situation){dividing(5)}, 0, command.CodeNoSuchStep},
+		"behind a lock":                  {100, []func(*command.Situation){dividing(5), behindLock}, 100, command.CodePromotedLocked},
+		"nobody has it":                  {100, nil, 0, command.CodeNoUsersYet},
+		"nothing is released of it":      {100, []func(*command.Situation){func(s *command.Situation) { s.Releases = nil }}, 0, command.CodeNoUsersYet},
+		"it was cancelled":               {100, []func(*command.Situation){going(v1alpha1.ReleaseCancelled)}, 0, command.CodeNoUsersYet},
+		"it is being taken back":         {100, []func(*command.Situation){dividing(5, 0), going(v1alpha1.ReleaseUndoing)}, 0, command.CodeBeingUndone},
+		"another pull request is merged": {100, []func(*command.Situation){dividing(5), elsewhere}, 0, ""},
+	} {
+		s := in(bottest.Running, tt.change...)()
+		s.Command = command.Command{Verb: command.Promote, Weight: tt.typed}
+		d := command.Decide(s)
+		var weight int32
+		if d.Promote != nil {
+			weight = d.Promote.Promotion.Weight
+		}
+		if weight != tt.weight || tt.code != "" && d.Code != tt.code || d.Approve != nil || d.Submit != nil {
+			t.Errorf("%s: decided %s, a promotion to %d; want %s, to %d", name, d.Code, weight, tt.code, tt.weight)
+		}
+	}
+}
