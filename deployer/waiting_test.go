@@ -69,6 +69,9 @@ func tellsOf(f v1alpha1.Waiting, message string) bool {
 		if f.Because == v1alpha1.BecauseManual {
 			return f.Until != nil && message == "waits for /promote: spec.promotion.mode is Manual"
 		}
+		if f.Because == v1alpha1.BecauseStep {
+			return f.Until != nil && counts && says("waits for /promote: ", fmt.Sprintf("has %d %% of the users until", f.Done))
+		}
 		return f.Until != nil && f.Because == v1alpha1.BecauseRolledBack &&
 			says("waits for /promote: ", v1alpha1.ShortCommit(f.Commit), f.By, f.Release, minute(f.Since))
 	case v1alpha1.WaitsForLock:

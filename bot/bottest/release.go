@@ -149,7 +149,9 @@ func Manual() Happening {
 func Divides(weights ...int32) Happening {
 	return func(r *v1alpha1.Release) {
 		Verified(r)
-		r.Status.Step, r.Status.Shift = v1alpha1.StepShift, &v1alpha1.ShiftStatus{Replicas: 3}
+		r.Status.Step, r.Status.Shift = v1alpha1.StepShift, &v1alpha1.ShiftStatus{
+			Replicas: 3, Steps: []v1alpha1.CanaryStep{{Weight: 5}, {Weight: 25}, {Weight: 50}},
+		}
 		for i, w := range weights {
 			at := metav1.NewMicroTime(At(151 + 100*i).Time)
 			r.Status.Shift.Weights = append(r.Status.Shift.Weights, v1alpha1.ShiftedWeight{

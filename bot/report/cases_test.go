@@ -147,6 +147,12 @@ func reports() map[string]bottest.Case {
 		"shifting": bottest.Reported(bottest.Divides(5, 25), bottest.RestsOn(v1alpha1.Waiting{
 			For: v1alpha1.WaitsForShift, Done: 25, Of: 100, Until: bottest.At(900),
 		})),
+		"shifting-waiting": bottest.Reported(bottest.Divides(5, 25), func(r *v1alpha1.Release) {
+			r.Status.Phase = v1alpha1.ReleaseWaiting
+			r.Spec.Promotions = []v1alpha1.Promotion{{Weight: 25, By: "wanda", At: *bottest.At(200), Cause: v1alpha1.Cause{Kind: v1alpha1.CauseComment}}}
+		}, bottest.RestsOn(v1alpha1.Waiting{
+			For: v1alpha1.WaitsForApproval, Because: v1alpha1.BecauseStep, Done: 25, Of: 100, Until: bottest.At(86400),
+		})),
 		"withdrawing": bottest.Reported(bottest.Divides(5, 25, 0),
 			bottest.Fails(v1alpha1.FaultRelease, v1alpha1.StepShift, "CrashLoop", "containers of shop-green were restarted 2 times"),
 			bottest.RestsOn(v1alpha1.Waiting{For: v1alpha1.WaitsForDrain, Because: v1alpha1.BecauseWithdraw, Until: bottest.At(700)})),

@@ -55,7 +55,7 @@ func (s timeline) stepMark(i int) string {
 		return "↩️"
 	case entry.FinishedAt != nil:
 		return "✅"
-	case entry.Step == v1alpha1.StepPromote && s.v.rel.Status.Phase == v1alpha1.ReleaseWaiting:
+	case s.v.rel.Status.Phase == v1alpha1.ReleaseWaiting && (entry.Step == v1alpha1.StepPromote || entry.Step == v1alpha1.StepShift):
 		return "✋"
 	}
 	return "⏳"

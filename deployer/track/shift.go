@@ -309,6 +309,9 @@ func (l ShiftLook) again(at time.Time, w *v1alpha1.Waiting) ShiftVerdict {
 	if l.Last.EffectiveAt == nil {
 		text = fmt.Sprintf("waits until every Gateway has taken up the weight %d", l.Last.Weight)
 	}
+	if w.For == v1alpha1.WaitsForApproval {
+		text = "waits for /promote: " + text
+	}
 	if w.Until != nil {
 		text += " until " + Clock(w.Until.Time)
 	}
