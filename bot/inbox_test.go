@@ -1,6 +1,7 @@
 package bot_test
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"testing"
@@ -270,7 +271,7 @@ func TestACommentPromotesACanaryByOneStep(t *testing.T) {
 	c := w.say(pr.Number, w.writer, "/promote")
 	w.record.change(rel.Name, divides(5, 25))
 	w.forgetDeliveries()
-	w.deliverAgain(c, late)
+	w.deliverAgain(c, bytes.Clone)
 	got := w.only().Spec.Promotions
 	if len(got) != 1 || got[0].Weight != 25 || got[0].By != "wanda" || got[0].Cause.CommentID != c.ID || got[0].At.IsZero() {
 		t.Errorf("after a redelivery the promotions are %+v, want one to 25 by wanda with its cause", got)
