@@ -379,7 +379,8 @@ func TestHelpShowsTheSettingsAndEveryCommand(t *testing.T) {
 	pr := w.open("feature")
 	w.expectSaid(pr.Number, w.reader, "/help", "rocket", "from `main` of acme/shop to production", "*Automatic*", "soak", "drain", "hold",
 		"**Lock**: none",
-		"`/promote [application] [sha] [100]`", "`/rollback", "`/cancel", "`/retry", "`/lock [application] [reason]`", "`/unlock", "`/status", "`/help",
+		"`/promote [application] [sha] [100]`", "`/rollback", "`/cancel", "`/retry", "`/lock [application] [reason]`", "`/unlock", "`/status",
+		"`/help",
 		"*write* permission in acme/shop")
 }
 

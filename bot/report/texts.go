@@ -53,7 +53,8 @@ var markdownTexts = map[command.Code]Text{
 		"${version} was promoted by ${by} already; it goes on when its pods may have more users.", "",
 	},
 	command.CodeNoUsersYet: {
-		"Nothing to promote to ${weight} of the users here: no canary under way has users.", "${next} approves a release, and during its canary takes the next step.",
+		"Nothing to promote to ${weight} of the users here: no canary under way has users.",
+		"${next} approves a release, and during its canary takes the next step.",
 	},
 	command.CodeNoSuchStep: {
 		"${version} has no step with ${weight} of the users ahead of it.", "${next} takes the next step, ${then} all that remain.",

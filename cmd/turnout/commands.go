@@ -225,7 +225,8 @@ func promoteCommand() *cobra.Command {
 			return func(r *request) plan { return r.promote(release, commit, weight) }, nil
 		})
 	cmd.Flags().StringVar(&commit, "commit", "", "the commit to promote: its full hash")
-	cmd.Flags().Int32Var(&weight, "weight", 0, "the share of the users to which a canary goes on at once: 100 for all of them; default: the next step's")
+	cmd.Flags().Int32Var(&weight, "weight", 0,
+		"the share of the users to which a canary goes on at once: 100 for all of them; default: the next step's")
 	return cmd
 }
 

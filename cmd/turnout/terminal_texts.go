@@ -50,7 +50,8 @@ var terminalTexts = map[command.Code]report.Text{
 		Says: "${version} was promoted by ${by} already; it goes on when its pods may have more users.",
 	},
 	command.CodeNoUsersYet: {
-		Says: "Nothing to promote to ${weight} of the users here: no canary under way has users.", Next: "${next} approves a release, and during its canary takes the next step.",
+		Says: "Nothing to promote to ${weight} of the users here: no canary under way has users.",
+		Next: "${next} approves a release, and during its canary takes the next step.",
 	},
 	command.CodeNoSuchStep: {
 		Says: "${version} has no step with ${weight} of the users ahead of it.", Next: "${next} takes the next step, ${then} all that remain.",
