@@ -17,6 +17,7 @@ type shiftAct struct {
 	shifting  shifting
 	measuring measuring
 	preparing preparing
+	judging   judging
 	live      livePods
 	workloads interface {
 		evidenceReader
@@ -41,9 +42,16 @@ func (act shiftAct) do(ctx context.Context, a *attempt) (pause, error) {
 		act.stopClock(a)
 		l := act.shifting.look(a)
 		l.Deadline, l.Patience = a.bg.Spec.Deadlines.Confirm.Duration, a.bg.Spec.Promotion.Timeout.Duration
-		l.Promoted = a.rel.Spec.Promoted()
+		l.Promoted, l.PromotedAt = a.rel.Spec.Promoted(), promotedAt(a.rel)
 		if l.Last != nil {
 			l.Blocked = act.blocked(a)
+		}
+		metrics, err := act.judging.judgeStep(ctx, a, l)
+		if err != nil {
+			return pause{}, err
+		}
+		if metrics.rests() {
+			l.Unjudged = &track.Wait{Until: metrics.until, Message: metrics.message, Waits: metrics.waits}
 		}
 		p, goesOn, err := act.follow(ctx, a, l.Judge())
 		if err != nil || !goesOn {
@@ -123,6 +131,17 @@ func (act shiftAct) rest(a *attempt, v track.ShiftVerdict) pause {
 		return pause{until: until, message: unlocking(a.bg.Status.Lock).message, waits: track.WaitsForUnlock(a.bg.Status.Lock)}
 	}
 	return pause{until: until, message: v.Message, waits: waits}
+}
+
+// promotedAt is when somebody first let the target have more than it has.
+func promotedAt(rel *v1alpha1.Release) time.Time {
+	var first time.Time
+	for _, p := range rel.Spec.Promotions {
+		if last := rel.LastWeight(); last != nil && p.Weight > last.Weight && (first.IsZero() || p.At.Time.Before(first)) {
+			first = p.At.Time
+		}
+	}
+	return first
 }
 
 // blocked is why the share may not grow; nil if it may.

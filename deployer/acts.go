@@ -57,6 +57,7 @@ func (d *Deployer) acts(p common) map[v1alpha1.Step]act {
 		v1alpha1.StepPromote: promoteAct{repository: p.repository},
 		v1alpha1.StepShift: shiftAct{
 			shifting: p.shifting, measuring: p.measuring, preparing: p.preparing, live: p.live, workloads: workloads, routes: routes,
+			judging: judging{metrics: p.metrics, calls: &d.calls},
 		},
 		v1alpha1.StepSwitch: switchAct{
 			recorder: p.recorder, measuring: p.measuring, moving: p.moving, preparing: p.preparing,

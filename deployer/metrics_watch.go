@@ -19,7 +19,7 @@ import (
 // stepMetrics is the step of queries for metrics: the soak's own turn ends at each of its looks.
 const stepMetrics v1alpha1.Step = "metrics"
 
-// judging judges a soaking release by its metrics.
+// judging judges a release by its metrics, in a step of its canary and in its soak.
 type judging struct {
 	metrics metricsAccess
 	calls   *calls
@@ -28,7 +28,16 @@ type judging struct {
 // judge judges the new version by its metrics, if the spec wants that. It returns the wait for
 // checks without a verdict.
 func (j judging) judge(ctx context.Context, a *attempt) (pause, error) {
-	w := j.watch(a)
+	return j.conclude(ctx, a, j.watch(a))
+}
+
+// judgeStep judges the new version in the present step of its canary, against the version
+// beside it.
+func (j judging) judgeStep(ctx context.Context, a *attempt, look track.ShiftLook) (pause, error) {
+	return j.conclude(ctx, a, j.watchStep(a, look))
+}
+
+func (j judging) conclude(ctx context.Context, a *attempt, w *metricsWatch) (pause, error) {
 	if w == nil {
 		return pause{}, nil
 	}
@@ -44,11 +53,9 @@ func (j judging) judge(ctx context.Context, a *attempt) (pause, error) {
 	case track.MetricsHeld:
 		return pause{}, nil
 	case track.MetricsFailed:
-		f = releaseFault(v1alpha1.FailedCheck, "%s", track.FailedCheck(*v.Check))
+		f = releaseFault(v1alpha1.FailedCheck, "%s", track.FailedCheck(*v.Check, w.when.Weight))
 	case track.MetricsUnseen:
-		f = &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedMetricsUnseen, message: fmt.Sprintf(
-			"metrics had no verdict by %s after the soak (%s); users stay on %s: look at it yourself, and type /rollback if it is bad",
-			w.when.Deadline, v.Message, a.target())}
+		f = &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedMetricsUnseen, message: w.unseen(a, v)}
 	}
 	if a.bg.Spec.Analysis.Mode == v1alpha1.AnalysisObserve {
 		a.finding("spec.analysis.mode is Observe, so nothing was done: " + f.message)
@@ -70,6 +77,31 @@ func (j judging) watch(a *attempt) *metricsWatch {
 			Began: began.Time, SoakEnds: began.Add(a.bg.Spec.SoakTime()), Window: spec.Interval.Duration, Deadline: spec.Deadline.Duration,
 		},
 	}
+}
+
+// watchStep is the watch of the metrics in a step of a canary; nil if they are not judged.
+func (j judging) watchStep(a *attempt, look track.ShiftLook) *metricsWatch {
+	spec := a.bg.Spec.Analysis
+	if spec == nil || look.Last == nil || look.Last.EffectiveAt == nil {
+		return nil
+	}
+	key := turnKey{release: string(a.rel.UID), step: stepMetrics}
+	return &metricsWatch{
+		from: j.metrics, bg: a.bg, rel: a.rel, o: a.o, turn: j.calls.turn(client.ObjectKeyFromObject(a.bg), key, haste),
+		when: track.MetricsWatch{
+			Began: look.Last.EffectiveAt.Time, SoakEnds: look.Ends(), Window: spec.Interval.Duration, Deadline: spec.Deadline.Duration,
+			Weight: look.Last.Weight,
+		},
+	}
+}
+
+// unseen says that the metrics had no verdict, and where that leaves users.
+func (w *metricsWatch) unseen(a *attempt, v track.MetricsVerdict) string {
+	if w.when.Weight > 0 {
+		return fmt.Sprintf("metrics had no verdict by %s after the step of %d %% (%s)", w.when.Deadline, w.when.Weight, v.Message)
+	}
+	return fmt.Sprintf("metrics had no verdict by %s after the soak (%s); users stay on %s: look at it yourself, and type /rollback if it is bad",
+		w.when.Deadline, v.Message, a.target())
 }
 
 // metricsWatch reads a release's metrics in the background, and judges them.
@@ -95,9 +127,14 @@ func (w *metricsWatch) look(ctx context.Context) (track.MetricsVerdict, error) {
 	plan, problems := analysis.Compile(*w.bg.Spec.Analysis, w.through.kind)
 	w.plan, w.when.Lag = plan, plan.Lag
 	st := &w.rel.Status
+	if st.Analysis != nil && st.Analysis.Weight != w.when.Weight {
+		st.Analysis = nil // of a step before
+	}
 	if len(problems) > 0 {
 		if st.Analysis == nil {
-			st.Analysis = &v1alpha1.AnalysisStatus{Mode: w.bg.Spec.Analysis.Mode, Began: metav1.NewMicroTime(w.when.Began)}
+			st.Analysis = &v1alpha1.AnalysisStatus{
+				Mode: w.bg.Spec.Analysis.Mode, Began: metav1.NewMicroTime(w.when.Began), Weight: w.when.Weight,
+			}
 		}
 		books := w.when.Missed(*st.Analysis, w.o.Now, problems[0].Field+": "+problems[0].Text)
 		st.Analysis = &books
@@ -134,11 +171,13 @@ func sameCheck(s v1alpha1.CheckStatus, c analysis.Check) bool {
 
 // begin creates the record.
 func (w *metricsWatch) begin() *v1alpha1.AnalysisStatus {
-	began := w.o.Now // the soak, or its checks, begin with this look
+	began := w.o.Now // the soak or step, or its checks, begin with this look
 	if whole := began.Truncate(time.Second); whole.Before(began) {
 		began = whole.Add(time.Second) // cut to the record's precision, but never earlier
 	}
-	s := &v1alpha1.AnalysisStatus{Mode: w.bg.Spec.Analysis.Mode, Began: metav1.NewMicroTime(began)}
+	s := &v1alpha1.AnalysisStatus{
+		Mode: w.bg.Spec.Analysis.Mode, Began: metav1.NewMicroTime(began), Weight: w.when.Weight, BeforeKnown: w.when.Weight > 0,
+	}
 	for _, c := range w.plan.Checks {
 		s.Checks = append(s.Checks, v1alpha1.CheckStatus{Name: c.Name, Pass: record.Message(c.Passes()), Failures: c.Failures})
 	}
@@ -160,21 +199,37 @@ func (w *metricsWatch) ask(ctx context.Context) (time.Time, error) {
 	if w.o.Now.Before(due) {
 		return due, nil
 	}
-	readings, err := w.read(ctx, of, end)
+	read, err := w.read(ctx, of, end)
 	if pending(err) != nil || ctx.Err() != nil {
 		return time.Time{}, err
 	}
 	w.turn.settle(w.o.Now, nil)
-	unseen := analysis.Unreachable(readings)
+	unseen := cmp.Or(analysis.Unreachable(read.of), analysis.Unreachable(read.beside))
 	if err != nil {
 		unseen = err.Error()
 	}
-	w.enter(end, before, readings, unseen)
+	switch {
+	case unseen != "":
+		books := w.when.Missed(*st.Analysis, w.o.Now, unseen)
+		st.Analysis = &books
+	case before:
+		books := st.Analysis.DeepCopy()
+		books.BeforeKnown, books.UnseenSince, books.LastTryAt, books.Unseen = true, nil, nil, ""
+		w.compareWith(books, end, read.of)
+		st.Analysis = books
+	default:
+		w.enter(end, read)
+	}
 	return time.Time{}, nil
 }
 
-// read reads a window of a colour.
-func (w *metricsWatch) read(ctx context.Context, of v1alpha1.Color, end time.Time) ([]analysis.Reading, error) {
+// readings are what was read for the checks of one window.
+type readings struct {
+	of, beside []analysis.Reading // beside is of the other colour, in a canary alone
+}
+
+// read reads a window of a colour and, in a canary, the same window of the one beside it.
+func (w *metricsWatch) read(ctx context.Context, of v1alpha1.Color, end time.Time) (readings, error) {
 	previous := w.rel.Status.Milestones.Previous
 	versions := map[v1alpha1.Color]string{of: "", of.Other(): ""}
 	if previous != nil {
@@ -186,38 +241,36 @@ func (w *metricsWatch) read(ctx context.Context, of v1alpha1.Color, end time.Tim
 	window := analysis.Window{
 		End: end, Of: w.through.values(w.bg, of, versions[of]), Beside: w.through.values(w.bg, of.Other(), versions[of.Other()]),
 	}
-	access, bg, checks := w.from, w.bg.DeepCopy(), w.plan.Checks
+	access, bg, checks, both := w.from, w.bg.DeepCopy(), w.plan.Checks, w.when.Weight > 0
 	q := question{what: "the metrics of " + bg.Name, about: fmt.Sprint(of, end.UnixMicro())}
-	return ask(ctx, w.turn, q, func(ctx context.Context) ([]analysis.Reading, error) {
+	return ask(ctx, w.turn, q, func(ctx context.Context) (readings, error) {
 		c, err := access.client(ctx, bg)
 		if err != nil {
-			return nil, err
+			return readings{}, err
 		}
-		return analysis.Read(ctx, c, checks, window), nil
+		read := readings{of: analysis.Read(ctx, c, checks, window)}
+		if both {
+			read.beside = analysis.Read(ctx, c, checks, analysis.Window{End: end, Of: window.Beside, Beside: window.Of})
+		}
+		return read, nil
 	})
 }
 
-// enter records what was read, or why nothing was.
-func (w *metricsWatch) enter(end time.Time, before bool, readings []analysis.Reading, unseen string) {
-	st := &w.rel.Status
-	if unseen != "" {
-		books := w.when.Missed(*st.Analysis, w.o.Now, unseen)
-		st.Analysis = &books
-		return
+// compareWith records what the version is compared with.
+func (w *metricsWatch) compareWith(books *v1alpha1.AnalysisStatus, end time.Time, with []analysis.Reading) {
+	for i, r := range with {
+		books.Checks[i].Other = new(w.plan.Checks[i].Point(end, r))
 	}
-	if before {
-		books := st.Analysis.DeepCopy()
-		books.BeforeKnown, books.UnseenSince, books.LastTryAt, books.Unseen = true, nil, nil, ""
-		for i, r := range readings {
-			books.Checks[i].Other = new(w.plan.Checks[i].Point(end, r))
-		}
-		st.Analysis = books
-		return
+}
+
+// enter records a window, judged.
+func (w *metricsWatch) enter(end time.Time, read readings) {
+	books := w.rel.Status.Analysis.DeepCopy()
+	w.compareWith(books, end, read.beside)
+	points := make([]v1alpha1.CheckPoint, len(read.of))
+	for i, r := range read.of {
+		points[i] = w.plan.Checks[i].Judge(end, r, books.Checks[i].Other)
 	}
-	points := make([]v1alpha1.CheckPoint, len(readings))
-	for i, r := range readings {
-		points[i] = w.plan.Checks[i].Judge(end, r, st.Analysis.Checks[i].Other)
-	}
-	books := w.when.Enter(*st.Analysis, end, points)
-	st.Analysis = &books
+	entered := w.when.Enter(*books, end, points)
+	w.rel.Status.Analysis = &entered
 }

@@ -79,6 +79,9 @@ func tellsOf(f v1alpha1.Waiting, message string) bool {
 	case v1alpha1.WaitsForTurn:
 		return strings.TrimPrefix(message, "built, ") == "waits for "+f.Release
 	case v1alpha1.WaitsForShift:
+		if f.Because == v1alpha1.BecauseMetrics {
+			return counts && says("metrics are judged until "+track.Clock(f.Until.Time), f.Detail)
+		}
 		return f.Because == v1alpha1.BecauseNeed && says(f.Detail) ||
 			f.Because == "" && counts && message == fmt.Sprintf("the new version has %d %% of the users until %s", f.Done, track.Clock(f.Until.Time))
 	case v1alpha1.WaitsForDrain:

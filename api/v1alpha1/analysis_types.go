@@ -7,8 +7,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// AnalysisSpec judges a new version by metrics during the soak: it compares them with the
-// last window before the switch.
+// AnalysisSpec judges a new version by metrics, in each step of a canary and during the
+// soak. In a canary it compares them with those of the version beside it, and in the soak
+// with the last window before the switch.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.prometheus) != has(self.google)",message="name one source of metrics: prometheus or google"
 // +kubebuilder:validation:XValidation:rule="has(self.google) || !has(self.errors) && !has(self.latency)",message="errors and latency are metrics of Google's load balancer: they need google"
@@ -33,7 +34,8 @@ type AnalysisSpec struct {
 	// +kubebuilder:validation:MaxLength=32
 	Interval metav1.Duration `json:"interval,omitzero"`
 
-	// Deadline is how long after the end of the soak every check may take to get a verdict.
+	// Deadline is how long after the end of the soak, or of a step of a canary, every check
+	// may take to get a verdict.
 	// +kubebuilder:default="10m"
 	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]*)?h|[0-9]{1,7}([.][0-9]*)?(m|[mµnu]?s))+)$') && duration(self) > duration('0s') && duration(self) <= duration('24h')",message="must be a duration such as 30s or 5m, more than 0s and at most 24h"
 	// +kubebuilder:validation:Type=string
@@ -133,8 +135,8 @@ type MetricCheck struct {
 	MinSamples int32 `json:"minSamples,omitempty"`
 
 	// Pass is an expression in CEL over value and other, which is the value before the
-	// switch. Without it, the query counts errors among the samples; by an exact test,
-	// there must not be more than before.
+	// switch or, in a canary, of the version beside it. Without it, the query counts errors
+	// among the samples; by an exact test, there must not be more than in other.
 	// +kubebuilder:validation:MaxLength=1024
 	Pass string `json:"pass,omitempty"`
 
@@ -184,6 +186,9 @@ type AnalysisStatus struct {
 	// Mode of this release.
 	Mode AnalysisMode `json:"mode"`
 
+	// Weight of the canary's step that is judged; unset for the soak.
+	Weight int32 `json:"weight,omitempty"`
+
 	// Began is the start of the first window: nothing before it is judged.
 	Began metav1.MicroTime `json:"began"`
 
@@ -225,7 +230,8 @@ type CheckStatus struct {
 	// Verdicts is the number of verdicts.
 	Verdicts int32 `json:"verdicts,omitempty"`
 
-	// Other is the last window before the switch.
+	// Other is the last window before the switch or, in a canary, the newest one of the
+	// version beside it.
 	Other *CheckPoint `json:"other,omitempty"`
 
 	// Points are the newest windows, the newest last.

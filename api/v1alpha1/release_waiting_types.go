@@ -113,5 +113,5 @@ const (
 
 	BecauseUnseen    WaitingBecause = "Unseen"    // Soak: the live pods cannot be checked
 	BecauseUnhealthy WaitingBecause = "Unhealthy" // Soak: the live pods are unhealthy
-	BecauseMetrics   WaitingBecause = "Metrics"   // Soak: its time is up, and not every check of metrics has passed
+	BecauseMetrics   WaitingBecause = "Metrics"   // Soak, Shift: its time is up, and not every check of metrics has passed
 )

@@ -17,13 +17,17 @@ func metricsTable(a *v1alpha1.AnalysisStatus, room int) string {
 	var rows []string
 	for _, c := range a.Checks {
 		if len(c.Points) > 0 {
-			rows = append(rows, metricsRow(c))
+			rows = append(rows, metricsRow(c, a.Weight > 0))
 		}
 	}
 	if len(rows) == 0 {
 		return ""
 	}
-	head := "| metric | last window | before the switch | passes if | windows |\n| --- | --- | --- | --- | --- |\n"
+	other := "before the switch"
+	if a.Weight > 0 {
+		other = "the version beside it"
+	}
+	head := "| metric | last window | " + other + " | passes if | windows |\n| --- | --- | --- | --- | --- |\n"
 	table := head + strings.Join(rows, "\n")
 	if utf8.RuneCountInString(table) > room {
 		return ""
@@ -31,15 +35,18 @@ func metricsTable(a *v1alpha1.AnalysisStatus, room int) string {
 	return table
 }
 
-func metricsRow(c v1alpha1.CheckStatus) string {
+func metricsRow(c v1alpha1.CheckStatus, beside bool) string {
 	mark := ""
 	if c.Failed > 0 {
 		mark = "❌ "
 	}
 	last := measuredIn(c, &c.Points[len(c.Points)-1])
 	passes := "no more errors than before"
-	if c.Pass != "" {
+	switch {
+	case c.Pass != "":
 		passes = code(c.Pass)
+	case beside:
+		passes = "no more errors than there"
 	}
 	cells := []string{mark + plain(c.Name), last, measuredIn(c, c.Other), passes, code(sparkline(c))}
 	return "| " + strings.Join(cells, " | ") + " |"

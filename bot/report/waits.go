@@ -61,6 +61,9 @@ var markdownWaits = map[command.Code]Text{
 	"WaitsSoak":              {"soaks until ${until}", ""},
 	"WaitsSoakUnseen":        {"soaks until ${until}; the live pods could not be checked since ${time}${detail}", ""},
 	"WaitsSoakUnhealthy":     {"soaks until ${until}; unhealthy since ${time}${detail}", ""},
+	"WaitsShiftMetrics": {
+		"${done} of ${of} checks of metrics have passed at this share of the users, the others have until ${until}${detail}", "",
+	},
 	"WaitsSoakMetrics": {
 		"soaked until the end; ${done} of ${of} checks of metrics have passed, the others have until ${until}${detail}", "",
 	},

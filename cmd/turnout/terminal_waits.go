@@ -65,6 +65,8 @@ var terminalWaits = map[command.Code]report.Text{
 	"WaitsSoak":              {Says: "soaks until ${until}"},
 	"WaitsSoakUnseen":        {Says: "soaks until ${until}; the live pods could not be checked since ${time}${detail}"},
 	"WaitsSoakUnhealthy":     {Says: "soaks until ${until}; unhealthy since ${time}${detail}"},
+	"WaitsShiftMetrics": {Says: "${done} of ${of} checks of metrics have passed at this share of the users, the others have until " +
+		"${until}${detail}"},
 	"WaitsSoakMetrics": {Says: "soaked until the end; ${done} of ${of} checks of metrics have passed, the others have until " +
 		"${until}${detail}"},
 

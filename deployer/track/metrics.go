@@ -22,6 +22,8 @@ type MetricsWatch struct {
 	Window   time.Duration // length of one, and the time to the next
 	Lag      time.Duration // from the end of a window until its metrics are complete
 	Deadline time.Duration // after the end of the soak, for a verdict on every check
+	// Weight of the canary's step that is judged in place of the soak; 0 for the soak.
+	Weight int32
 }
 
 // MetricsOutcome is the state of the judgement.
@@ -141,7 +143,11 @@ func unsettled(s v1alpha1.AnalysisStatus) []v1alpha1.CheckStatus {
 
 // waits lists, as data, the checks without a verdict.
 func (w MetricsWatch) waits(s v1alpha1.AnalysisStatus) *v1alpha1.Waiting {
-	waits := WaitsUntil(v1alpha1.WaitsForSoak, v1alpha1.BecauseMetrics, w.over())
+	what := v1alpha1.WaitsForSoak
+	if w.Weight > 0 {
+		what = v1alpha1.WaitsForShift
+	}
+	waits := WaitsUntil(what, v1alpha1.BecauseMetrics, w.over())
 	waits.Of = int32(len(s.Checks))
 	waits.Done = waits.Of - int32(len(unsettled(s)))
 	waits.Since, waits.Detail = Stamp(w.SoakEnds), lacking(s)
@@ -184,8 +190,8 @@ func lacks(c v1alpha1.CheckStatus) string {
 	return text
 }
 
-// FailedCheck describes to a person how a check failed.
-func FailedCheck(c v1alpha1.CheckStatus) string {
+// FailedCheck describes to a person how a check failed, in the soak or at a canary's weight.
+func FailedCheck(c v1alpha1.CheckStatus, weight int32) string {
 	times := "once"
 	if c.Failures > 1 {
 		times = fmt.Sprintf("%d times in a row", c.Failures)
@@ -197,6 +203,9 @@ func FailedCheck(c v1alpha1.CheckStatus) string {
 	if c.Other != nil {
 		before = *c.Other
 	}
+	if weight > 0 {
+		return failedBeside(c, now, before, times, weight)
+	}
 	if c.Pass == "" {
 		return fmt.Sprintf("check %s failed %s: %s of %s were errors in its last window, and %s of %s in the one before the switch", c.Name,
 			times,
@@ -205,6 +214,20 @@ func FailedCheck(c v1alpha1.CheckStatus) string {
 	text := fmt.Sprintf("check %s failed %s: the value is %s", c.Name, times, now.Value)
 	if before.Value != "" {
 		text += ", and was " + string(before.Value) + " before the switch"
+	}
+	return text + "; it passes if " + c.Pass
+}
+
+// failedBeside says how a check failed against the version that has the other users.
+func failedBeside(c v1alpha1.CheckStatus, now, beside v1alpha1.CheckPoint, times string, weight int32) string {
+	text := fmt.Sprintf("at %d %% of the users, check %s failed %s: ", weight, c.Name, times)
+	if c.Pass == "" {
+		return text + fmt.Sprintf("%s of %s were errors in its last window, and %s of %s of the version beside it", now.Value, now.Samples,
+			beside.Value, beside.Samples)
+	}
+	text += fmt.Sprintf("the value is %s", now.Value)
+	if beside.Value != "" {
+		text += ", and is " + string(beside.Value) + " for the version beside it"
 	}
 	return text + "; it passes if " + c.Pass
 }

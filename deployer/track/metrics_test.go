@@ -162,7 +162,7 @@ func TestFailedChecksSayHow(t *testing.T) {
 		},
 		"check p failed once: the value is 31; it passes if value < 3.0": {Name: "p", Failures: 1, Points: now, Pass: "value < 3.0"},
 	} {
-		if got := FailedCheck(c); got != want {
+		if got := FailedCheck(c, 0); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	}

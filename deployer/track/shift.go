@@ -151,6 +151,10 @@ type ShiftLook struct {
 	// is how long a step waits for them that does not end by itself.
 	Promoted int32
 	Patience time.Duration
+	// PromotedAt is when people let the target have more than it has; zero if they did not.
+	PromotedAt time.Time
+	// Unjudged is the wait for the metrics of the step; nil if they have passed.
+	Unjudged *Wait
 	// Confirmed: a person says that users reach the colour that they had before.
 	Confirmed bool
 	// Blocked is why the share may not grow; nil if it may.
@@ -205,9 +209,12 @@ func (l ShiftLook) judgeStep() ShiftVerdict {
 	}
 	promoted := l.promoted()
 	end, waits := l.ends(l.Steps[i])
+	over := promoted > 0 || !l.Now.Before(end)
 	switch {
 	case l.Blocked != nil && (l.Last.LockedSince != nil || promoted > 0):
 		return l.again(time.Time{}, l.Blocked)
+	case over && l.Unjudged != nil && (promoted > 0 || l.Steps[i].Until == ""):
+		return ShiftVerdict{Outcome: ShiftAgain, At: l.Unjudged.Until, Message: l.Unjudged.Message, Waits: l.Unjudged.Waits}
 	case promoted > 0:
 		return raise(promoted)
 	case l.Now.Before(end):
@@ -252,6 +259,20 @@ func raise(to int32) ShiftVerdict {
 		return ShiftVerdict{Outcome: ShiftDone}
 	}
 	return ShiftVerdict{Outcome: ShiftRaise, Weight: to}
+}
+
+// Ends is when the present step ends by its time, or ended by a promotion: until then its
+// metrics are judged.
+func (l ShiftLook) Ends() time.Time {
+	i := slices.IndexFunc(l.Steps, func(s v1alpha1.CanaryStep) bool { return s.Weight == l.Last.Weight })
+	if i < 0 {
+		return l.Last.EffectiveAt.Time
+	}
+	end, _ := l.ends(l.Steps[i])
+	if l.promoted() > 0 && l.PromotedAt.Before(end) {
+		end = later(l.PromotedAt, l.Last.EffectiveAt.Time)
+	}
+	return end
 }
 
 // ends is when the target has had its last weight for long enough, or people have had time
