@@ -47,8 +47,8 @@ func TestActsHaveOnlyTheirClients(t *testing.T) {
 			routes.StandbyHeader`),
 		v1alpha1.StepPromote: strings.Fields(`deployer.Source ledger.Meet`),
 		v1alpha1.StepShift: strings.Fields(`
-			*deployer.probers *url.URL deployer.Observer gate.Access releases.UpdateRelease
-			routes.CheckTranslation routes.News routes.Observe routes.Shift
+			*deployer.calls *deployer.probers *url.URL client.Reader deployer.Google deployer.Observer gate.Access
+			releases.UpdateRelease routes.CheckTranslation routes.GroupStates routes.News routes.Observe routes.Shift
 			workloads.Evidence workloads.HoldMinimum workloads.RaiseMinimum workloads.Scale workloads.Stamp`),
 		v1alpha1.StepWithdraw: strings.Fields(`
 			releases.UpdateRelease

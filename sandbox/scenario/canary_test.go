@@ -12,7 +12,8 @@ import (
 )
 
 // canaries brings users to two versions in steps: the first is taken back by a comment
-// while it has a quarter of them, the second gets all.
+// while it has a quarter of them, the second gets all when somebody promotes it, once the
+// application is no longer locked.
 func (a *application) canaries() {
 	a.t.Helper()
 	t := a.t
@@ -32,8 +33,15 @@ func (a *application) canaries() {
 	expectWeights(t, a, "after the rollback", "blue 100 green 0")
 	a.awaitGateway("v1.0.0")
 
-	a.change(a.blueGreen(), `{"spec":{"canary":{"steps":[{"weight":10,"for":"2s"},{"weight":50,"for":"2s"}]}}}`)
+	a.change(a.blueGreen(), `{"spec":{"canary":{"steps":[{"weight":10,"for":"2s"},{"weight":50,"until":"Promote"}]}}}`)
 	good := a.canaryAt("Greet in steps", "v1.4.0", 50)
+	a.comment(good.Number, running.writer, "/lock audit")
+	a.awaitComment(good.Number, "is locked by")
+	a.comment(good.Number, running.writer, "/promote 100")
+	a.awaitComment(good.Number, "Promoted to 100 % of the users, but")
+	a.awaitShared("v1.0.0", "v1.4.0")
+	expectWeights(t, a, "behind the lock", "blue 50 green 50")
+	a.comment(good.Number, running.writer, "/unlock")
 	rel = a.follow(good, "success", in(v1alpha1.ReleaseSucceeded))
 	var given []int32
 	for _, w := range rel.Status.Shift.Weights {
