@@ -47,8 +47,10 @@ func TestMetricsDecideHowAStepOfACanaryEnds(t *testing.T) {
 		"as the other": {numbers: numbers("10", "200", "12"), phase: v1alpha1.ReleaseSucceeded, weights: []int32{5, 25}},
 		"errors": {
 			numbers: numbers("2", "200", "60"), phase: v1alpha1.ReleaseFailed, reason: v1alpha1.FailedCheck, weights: []int32{5, 0},
-			said: []string{"at 5 % of the users, check failures failed 2 times in a row: 60 of 200 were errors in its last window, and 2 of 200 of " +
-				"the version beside it"},
+			said: []string{
+				"at 5 % of the users, check failures failed 2 times in a row: 60 of 200 were errors in its last window, " +
+					"and 2 of 200 of the version beside it",
+			},
 		},
 		"errors are observed": {
 			numbers: numbers("", "200", "60"), change: observedCanary, phase: v1alpha1.ReleaseSucceeded, weights: []int32{5, 25},

@@ -100,7 +100,8 @@ func (w *metricsWatch) unseen(a *attempt, v track.MetricsVerdict) string {
 	if w.when.Weight > 0 {
 		return fmt.Sprintf("metrics had no verdict by %s after the step of %d %% (%s)", w.when.Deadline, w.when.Weight, v.Message)
 	}
-	return fmt.Sprintf("metrics had no verdict by %s after the soak (%s); users stay on %s: look at it yourself, and type /rollback if it is bad",
+	return fmt.Sprintf("metrics had no verdict by %s after the soak (%s); users stay on %s: look at it yourself, and type /rollback if it "+
+		"is bad",
 		w.when.Deadline, v.Message, a.target())
 }
 

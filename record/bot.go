@@ -21,40 +21,45 @@ import (
 // Lock keeps the releases of an application from moving traffic. If it is locked, Lock
 // returns [ErrSet]: the first lock stays, with its reason.
 func (r *Record) Lock(ctx context.Context, app types.NamespacedName, l v1alpha1.Lock) error {
-	return r.setLock(ctx, app, l.By, func(now *v1alpha1.Lock) (*v1alpha1.Lock, error) {
+	return lockChange{app, l.By, func(now *v1alpha1.Lock) (*v1alpha1.Lock, error) {
 		if now != nil {
 			return nil, fmt.Errorf("bluegreen %s: status.lock: %w", app, ErrSet)
 		}
 		return &l, nil
-	})
+	}}.write(ctx, r)
 }
 
 // Unlock removes an application's lock, whoever set it, and returns it; nil if there was
 // none. It records who removed it.
 func (r *Record) Unlock(ctx context.Context, app types.NamespacedName, by string) (*v1alpha1.Lock, error) {
 	var was *v1alpha1.Lock
-	err := r.setLock(ctx, app, by, func(now *v1alpha1.Lock) (*v1alpha1.Lock, error) {
+	err := lockChange{app, by, func(now *v1alpha1.Lock) (*v1alpha1.Lock, error) {
 		was = now
 		return nil, nil
-	})
+	}}.write(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	return was, nil
 }
 
-// setLock changes status.lock by compare-and-swap. It reads again if the deployer wrote the
+// lockChange is somebody's change of the lock of an application.
+type lockChange struct {
+	app    types.NamespacedName
+	by     string
+	change func(*v1alpha1.Lock) (*v1alpha1.Lock, error)
+}
+
+// write changes status.lock by compare-and-swap. It reads again if the deployer wrote the
 // status in between.
-func (r *Record) setLock(ctx context.Context, app types.NamespacedName, by string,
-	change func(*v1alpha1.Lock) (*v1alpha1.Lock, error),
-) error {
+func (c lockChange) write(ctx context.Context, r *Record) error {
 	for {
-		bg, err := r.Application(ctx, app)
+		bg, err := r.Application(ctx, c.app)
 		if err != nil {
 			return err
 		}
 		before := bg.Status.Lock
-		if bg.Status.Lock, err = change(before); err != nil {
+		if bg.Status.Lock, err = c.change(before); err != nil {
 			return err
 		}
 		if before == nil && bg.Status.Lock == nil {
@@ -62,18 +67,18 @@ func (r *Record) setLock(ctx context.Context, app types.NamespacedName, by strin
 		}
 		if bg.Status.Lock == nil {
 			now := metav1.Now()
-			bg.Status.UnlockedAt, bg.Status.UnlockedBy = &now, by
+			bg.Status.UnlockedAt, bg.Status.UnlockedBy = &now, c.by
 		}
 		bg.Status.Format = v1alpha1.Format
 		if err := FitApplication(&bg.Status); err != nil {
-			return fmt.Errorf("bluegreen %s: status.lock: %w", app, err)
+			return fmt.Errorf("bluegreen %s: status.lock: %w", c.app, err)
 		}
 		err = r.Client.Status().Update(ctx, bg, client.FieldOwner(v1alpha1.BotManager))
 		if apierrors.IsConflict(err) && ctx.Err() == nil {
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("writing status.lock of bluegreen %s: %w", app, err)
+			return fmt.Errorf("writing status.lock of bluegreen %s: %w", c.app, err)
 		}
 		return nil
 	}

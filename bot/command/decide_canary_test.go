@@ -42,11 +42,19 @@ func TestPromoteOfACanaryTakesOneStepOrAllThatRemain(t *testing.T) {
 		"none of them":              {30, []func(*command.Situation){dividing(5)}, 0, command.CodeNoSuchStep},
 		"behind a lock":             {100, []func(*command.Situation){dividing(5), behindLock}, 100, command.CodePromotedLocked},
 		"nobody has it":             {100, nil, 0, command.CodeNoUsersYet},
-		"nothing is released of it": {100, []func(*command.Situation){func(s *command.Situation) { s.Releases = nil }}, 0,
-			command.CodeNoUsersYet},
+		"nothing is released of it": {
+			100,
+			[]func(*command.Situation){func(s *command.Situation) { s.Releases = nil }},
+			0,
+			command.CodeNoUsersYet,
+		},
 		"it was cancelled": {100, []func(*command.Situation){going(v1alpha1.ReleaseCancelled)}, 0, command.CodeNoUsersYet},
-		"it is being taken back": {100, []func(*command.Situation){dividing(5, 0), going(v1alpha1.ReleaseUndoing)}, 0,
-			command.CodeBeingUndone},
+		"it is being taken back": {
+			100,
+			[]func(*command.Situation){dividing(5, 0), going(v1alpha1.ReleaseUndoing)},
+			0,
+			command.CodeBeingUndone,
+		},
 		"another pull request is merged": {100, []func(*command.Situation){dividing(5), elsewhere}, 0, ""},
 	} {
 		s := in(bottest.Running, tt.change...)()

@@ -149,8 +149,10 @@ func reports() map[string]bottest.Case {
 		})),
 		"shifting-waiting": bottest.Reported(bottest.Divides(5, 25), func(r *v1alpha1.Release) {
 			r.Status.Phase = v1alpha1.ReleaseWaiting
-			r.Spec.Promotions = []v1alpha1.Promotion{{Weight: 25, By: "wanda", At: *bottest.At(200),
-				Cause: v1alpha1.Cause{Kind: v1alpha1.CauseComment}}}
+			r.Spec.Promotions = []v1alpha1.Promotion{{
+				Weight: 25, By: "wanda", At: *bottest.At(200),
+				Cause: v1alpha1.Cause{Kind: v1alpha1.CauseComment},
+			}}
 		}, bottest.RestsOn(v1alpha1.Waiting{
 			For: v1alpha1.WaitsForApproval, Because: v1alpha1.BecauseStep, Done: 25, Of: 100, Until: bottest.At(86400),
 		})),

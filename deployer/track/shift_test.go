@@ -38,15 +38,21 @@ func TestShiftJudgesAStep(t *testing.T) {
 		"its time is over":                 {weight: 5, now: 5, want: ShiftRaise, to: 25},
 		"its time is over, but for a lock": {weight: 5, now: 9, locked: 5, want: ShiftAgain, waits: v1alpha1.WaitsForShift},
 		"over, and a need lacks":           {weight: 5, now: 5, blocked: need, want: ShiftAgain, waits: v1alpha1.WaitsForShift},
-		"locked": {weight: 5, now: 4, since: stamp(1), blocked: locked, want: ShiftAgain,
-			waits: v1alpha1.WaitsForLock},
+		"locked": {
+			weight: 5, now: 4, since: stamp(1), blocked: locked, want: ShiftAgain,
+			waits: v1alpha1.WaitsForLock,
+		},
 		"promoted":             {weight: 5, now: 1, promoted: 25, want: ShiftRaise, to: 25},
 		"promoted over a step": {weight: 5, now: 1, promoted: 50, want: ShiftRaise, to: 50},
 		"promoted to all":      {weight: 5, now: 1, promoted: 100, want: ShiftDone},
-		"promoted, and locked": {weight: 5, now: 1, promoted: 100, since: stamp(1), blocked: locked, want: ShiftAgain,
-			waits: v1alpha1.WaitsForLock},
-		"promoted, and a need lacks": {weight: 5, now: 1, promoted: 100, blocked: need, want: ShiftAgain,
-			waits: v1alpha1.WaitsForShift},
+		"promoted, and locked": {
+			weight: 5, now: 1, promoted: 100, since: stamp(1), blocked: locked, want: ShiftAgain,
+			waits: v1alpha1.WaitsForLock,
+		},
+		"promoted, and a need lacks": {
+			weight: 5, now: 1, promoted: 100, blocked: need, want: ShiftAgain,
+			waits: v1alpha1.WaitsForShift,
+		},
 		"promoted to what it has":              {weight: 5, now: 1, promoted: 5, want: ShiftAgain, waits: v1alpha1.WaitsForShift},
 		"promoted to what is no step":          {weight: 5, now: 1, promoted: 24, want: ShiftAgain, waits: v1alpha1.WaitsForShift},
 		"until a person":                       {weight: 25, now: 59, want: ShiftAgain, waits: v1alpha1.WaitsForApproval},
@@ -54,8 +60,10 @@ func TestShiftJudgesAStep(t *testing.T) {
 		"a person":                             {weight: 25, now: 59, promoted: 50, want: ShiftRaise, to: 50},
 		"nobody came":                          {weight: 25, now: 60, want: ShiftUnwanted},
 		"nobody could come for a lock":         {weight: 25, now: 60, locked: 1, want: ShiftAgain, waits: v1alpha1.WaitsForApproval},
-		"nobody can come for a lock": {weight: 25, now: 60, since: stamp(1), blocked: locked, want: ShiftAgain,
-			waits: v1alpha1.WaitsForLock},
+		"nobody can come for a lock": {
+			weight: 25, now: 60, since: stamp(1), blocked: locked, want: ShiftAgain,
+			waits: v1alpha1.WaitsForLock,
+		},
 		"the last": {weight: 50, now: 5, want: ShiftDone},
 	} {
 		l := ShiftLook{
