@@ -22,9 +22,9 @@ func newJudgedCanary(t testing.TB, p *prometheus, change ...func(*v1alpha1.BlueG
 func observedCanary(bg *v1alpha1.BlueGreen) { observed(bg.Spec.Analysis) }
 
 // awaitStepsMetrics waits until only metrics keep a step from ending, and the reason is shown.
-func (w *world) awaitStepsMetrics(rel *v1alpha1.Release, why string) *v1alpha1.Release {
+func (w *world) awaitStepsMetrics(rel *v1alpha1.Release, why string) {
 	w.t.Helper()
-	return w.await(rel, "the wait for the step's metrics", func(r *v1alpha1.Release) bool {
+	w.await(rel, "the wait for the step's metrics", func(r *v1alpha1.Release) bool {
 		wait := r.Status.Waiting
 		return wait != nil && wait.For == v1alpha1.WaitsForShift && wait.Because == v1alpha1.BecauseMetrics && wait.Of == 1 && wait.Done == 0 &&
 			strings.Contains(wait.Detail, why)
