@@ -26,8 +26,9 @@ const (
 )
 
 // Rows in the order in which they are shown.
-var Rows = []string{Cold, Ready, Selector, Switch, Rollback, RollbackFromZero, GatewaySwitch,
-	GreenFails} //nolint:gochecknoglobals // a table
+//
+//nolint:gochecknoglobals // a table
+var Rows = []string{Cold, Ready, Selector, Switch, Rollback, RollbackFromZero, GatewaySwitch, GreenFails}
 
 // Report is the content of docs/bench/switch.json. Times are as measured: those of the load
 // balancer are its delays divided by Speed.
