@@ -8,7 +8,11 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 )
 
 // Between the last pod's readiness and the patch that moves users there are no requests but those
@@ -23,6 +27,10 @@ func TestRoundTripsBeforeTheSwitch(t *testing.T) {
 	rel := w.submit("a")
 	w.until("the new pod to run", func() bool { return w.kubelet.starts("@sha256:") }, func() string { return rel.Name })
 	trips.begin()
+	// The look that goes on meanwhile is not counted. Looks follow each other: once the next one has
+	// begun, it is over.
+	w.patch(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}}, `{"metadata":{"annotations":{"example.com/look":"again"}}}`)
+	w.until("another look", func() bool { return trips.String() != "" }, func() string { return rel.Name })
 	w.kubelet.release(t, "@sha256:")
 	w.until("the switch", trips.switched, trips.String)
 	want := []string{
@@ -43,13 +51,15 @@ func TestRoundTripsBeforeTheSwitch(t *testing.T) {
 type roundTrips struct {
 	read, prepared, over chan struct{}
 
-	mu   sync.Mutex
-	on   bool
-	made []string
+	mu      sync.Mutex
+	on      bool
+	earlier map[types.UID]bool // looks that were under way before
+	made    []string
 }
 
 func newRoundTrips() *roundTrips {
-	return &roundTrips{read: make(chan struct{}), prepared: make(chan struct{}), over: make(chan struct{})}
+	return &roundTrips{read: make(chan struct{}), prepared: make(chan struct{}), over: make(chan struct{}),
+		earlier: map[types.UID]bool{"": true}}
 }
 
 func (r *roundTrips) begin() {
@@ -72,7 +82,8 @@ func (r *roundTrips) config() *rest.Config {
 func (r *roundTrips) note(req *http.Request) {
 	kind, _, _ := strings.Cut(strings.TrimPrefix(describe(req), req.Method+" "), "/")
 	what := req.Method + " " + kind
-	if what == "POST events" || kind == "leases" || req.URL.Query().Get("watch") != "" || !r.add(what) {
+	if what == "POST events" || kind == "leases" || req.URL.Query().Get("watch") != "" ||
+		!r.add(controller.ReconcileIDFromContext(req.Context()), what) {
 		return
 	}
 	var to chan<- struct{}
@@ -97,11 +108,14 @@ func (r *roundTrips) note(req *http.Request) {
 	}
 }
 
-// add notes a request, and reports whether it is one of those that count.
-func (r *roundTrips) add(what string) bool {
+// add notes a look's request, and reports whether it is one of those that count.
+func (r *roundTrips) add(look types.UID, what string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.on {
+	if !r.on && !r.switched() {
+		r.earlier[look] = true
+	}
+	if !r.on || r.earlier[look] {
 		return false
 	}
 	r.made = append(r.made, what)
