@@ -58,8 +58,10 @@ type roundTrips struct {
 }
 
 func newRoundTrips() *roundTrips {
-	return &roundTrips{read: make(chan struct{}), prepared: make(chan struct{}), over: make(chan struct{}),
-		earlier: map[types.UID]bool{"": true}}
+	return &roundTrips{
+		read: make(chan struct{}), prepared: make(chan struct{}), over: make(chan struct{}),
+		earlier: map[types.UID]bool{"": true},
+	}
 }
 
 func (r *roundTrips) begin() {
