@@ -433,7 +433,7 @@ func TestRegistryThatMayNotBeAskedIsSaid(t *testing.T) {
 			[]string{"the registry does not serve ", "only for Google's registries", "list the image under images"},
 		},
 		{"403", http.StatusForbidden, func(*Deployer) {}, []string{"the registry does not serve "}},
-		{"no public address", 0, func(d *Deployer) { d.AllowAddresses = nil }, []string{"no public address", "--allow-addresses"}},
+		{"no public address", 0, func(d *Deployer) { d.AllowAddresses = nil }, []string{"is not a public address", "--allow-addresses"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

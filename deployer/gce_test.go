@@ -485,5 +485,5 @@ func TestReleaseSaysWhatAnotherLoadBalancerDoesNotTell(t *testing.T) {
 	w := newWorld(t)
 	w.run()
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
-	w.expectFinding(rel, "ingress my-python-app-ingress is not Google's", "cannot be seen")
+	w.expectFinding(rel, "ingress my-python-app-ingress is not Google's", "does not show")
 }
