@@ -5,16 +5,16 @@ import "sync"
 // Adoption is the progress of the front ends. Clients cannot see it; a test that counts failed
 // requests from the first one on must know when all front ends serve.
 type Adoption struct {
-	mu        sync.Mutex
-	published int
-	adopted   []int
+	mu      sync.Mutex
+	newest  view
+	adopted []int
 }
 
 // Published is the newest configuration for the front ends.
 func (a *Adoption) Published() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.published
+	return a.newest.serial
 }
 
 // ByAll reports whether every front end uses a configuration or a newer one.
@@ -29,15 +29,29 @@ func (a *Adoption) ByAll(configuration int) bool {
 	return len(a.adopted) > 0
 }
 
+// Leads is the backend service to which the newest configuration sends a host's path, and that
+// configuration. The name is empty if users get none.
+func (a *Adoption) Leads(host, path string) (backend string, configuration int) {
+	a.mu.Lock()
+	newest := a.newest
+	a.mu.Unlock()
+	if m := newest.mapFor(host); m != nil {
+		backend = newest.backends[m.route(host, path)].name
+	}
+	return backend, newest.serial
+}
+
 // record notes which configuration each front end uses. None goes back to an older one, so
 // what was seen earlier and is recorded later changes nothing.
-func (a *Adoption) record(published int, adopted []int) {
+func (a *Adoption) record(published view, adopted []int) {
 	if a == nil {
 		return
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.published = max(a.published, published)
+	if published.serial > a.newest.serial {
+		a.newest = published
+	}
 	for i, serial := range adopted {
 		if i == len(a.adopted) {
 			a.adopted = append(a.adopted, serial)

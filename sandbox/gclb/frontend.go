@@ -59,7 +59,7 @@ func newFleet(c *Config) *fleet {
 func (f *fleet) publish(v view) {
 	first, last := f.config.Delays.FirstAdoption, f.config.Delays.LastAdoption
 	n := len(f.frontEnds)
-	f.config.Adoption.record(v.serial, f.used())
+	f.config.Adoption.record(v, f.used())
 	for i, fe := range f.frontEnds {
 		delay := first
 		if n > 1 {
@@ -80,7 +80,7 @@ func (f *fleet) publish(v view) {
 
 func (f *fleet) adopt(fe *frontEnd, v *view) {
 	fe.adopt(v)
-	f.config.Adoption.record(v.serial, f.used())
+	f.config.Adoption.record(*v, f.used())
 }
 
 // used are the serials of the configurations that the front ends use.

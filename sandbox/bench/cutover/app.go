@@ -274,7 +274,7 @@ func (a *app) tallies() []Row {
 		if p.to.IsZero() {
 			p.to = ended
 		}
-		rows = append(rows, tally(p, answers, maps.Clone(a.Journal.between(a.host, p.from, p.to)), a.followed()))
+		rows = append(rows, tally(p, answers, maps.Clone(a.Journal.between(a.host, p.from, p.to))))
 	}
 	return rows
 }

@@ -49,7 +49,7 @@ type Options struct {
 	// network the names of [Hosts] lead to it.
 	World   *world.World
 	Journal *Journal
-	// LoadBalancer is its configuration.
+	// LoadBalancer is its configuration, with Adoption.
 	LoadBalancer gclb.Config
 	// Turnout runs in it.
 	Turnout *turnout.Turnout
@@ -270,7 +270,7 @@ func (a *app) progress(i, n int) {
 	p := a.periods[len(a.periods)-1]
 	a.mu.Unlock()
 	p.to = time.Now()
-	row := tally(p, a.load.Answers(), maps.Clone(a.Journal.between(a.host, p.from, p.to)), a.followed())
+	row := tally(p, a.load.Answers(), maps.Clone(a.Journal.between(a.host, p.from, p.to)))
 	a.out.Lock()
 	defer a.out.Unlock()
 	fmt.Fprintf(a.Out, "%s %-26s %2d of %d after %4.0f s: %d requests, %d failed for %.1f s, last old answer after %.1f s  %s\n",

@@ -19,14 +19,14 @@ type period struct {
 type cutover struct {
 	at  time.Time
 	old string // version
-	// fault and restored are when the new version was broken, and when users were
-	// sent back.
-	fault, restored time.Time
+	// fault, restored and followed are when the new version was broken, when users were
+	// sent back, and when every front end did so.
+	fault, restored, followed time.Time
 }
 
 // tally sums up what was answered in a period. Answers belong to the period in
 // which they came.
-func tally(p period, answers []load.Answer, refusals map[string]int, followed time.Duration) Row {
+func tally(p period, answers []load.Answer, refusals map[string]int) Row {
 	row := Row{Name: p.row, Failures: map[string]int{}, Refusals: refusals, lasted: p.to.Sub(p.from)}
 	var first, last time.Time
 	for _, a := range answers {
@@ -48,7 +48,7 @@ func tally(p period, answers []load.Answer, refusals map[string]int, followed ti
 		}
 		last = a.End
 		if p.row == GreenFails {
-			row.countFault(p.cutover, a.End, followed)
+			row.countFault(p.cutover, a)
 		}
 	}
 	row.LongestFailing = last.Sub(first).Seconds()
@@ -63,13 +63,13 @@ func tally(p period, answers []load.Answer, refusals map[string]int, followed ti
 
 // countFault reports whether a failure is the fault's: between the fault and the time when every
 // front end has followed the restore.
-func (r *Row) countFault(c *cutover, at time.Time, followed time.Duration) {
-	if c == nil || c.fault.IsZero() || at.Before(c.fault) || !c.restored.IsZero() && at.After(c.restored.Add(followed)) {
+func (r *Row) countFault(c *cutover, a load.Answer) {
+	if c == nil || c.fault.IsZero() || a.End.Before(c.fault) || !c.followed.IsZero() && a.Start.After(c.followed) {
 		r.OutsideFault++
 		return
 	}
 	if !c.restored.IsZero() {
-		r.LastFailureAfterRestore = max(r.LastFailureAfterRestore, at.Sub(c.restored).Seconds())
+		r.LastFailureAfterRestore = max(r.LastFailureAfterRestore, a.End.Sub(c.restored).Seconds())
 	}
 }
 

@@ -31,7 +31,7 @@ func TestTallyCountsWhatWasAnsweredInThePeriod(t *testing.T) {
 		answered(6, "", "502 Bad Gateway"),
 		answered(7, "v2", ""),
 		answered(10, "v1", ""), // the next period's
-	}, nil, time.Second)
+	}, nil)
 	want := Row{
 		Name: Cold, Cutovers: 1, Requests: 6, Failed: 2, LastOldAnswer: 2.5, LongestFailing: 2,
 		Failures: map[string]int{"502 Bad Gateway": 2},
@@ -42,12 +42,13 @@ func TestTallyCountsWhatWasAnsweredInThePeriod(t *testing.T) {
 }
 
 func TestFailuresOfAFaultEndWithTheLastFrontEndThatFollowsTheRestore(t *testing.T) {
-	p := period{row: GreenFails, from: at(0), to: at(30), cutover: &cutover{at: at(2), old: "v1", fault: at(3), restored: at(8)}}
+	moves := &cutover{at: at(2), old: "v1", fault: at(3), restored: at(8), followed: at(10)}
+	p := period{row: GreenFails, from: at(0), to: at(30), cutover: moves}
 	for _, test := range []struct {
 		seconds float64
 		outside int
-	}{{2.5, 1}, {3.5, 0}, {9.5, 0}, {12, 1}} {
-		got := tally(p, []load.Answer{answered(test.seconds, "", "500")}, nil, 2*time.Second)
+	}{{2.5, 1}, {3.5, 0}, {10.05, 0}, {12, 1}} {
+		got := tally(p, []load.Answer{answered(test.seconds, "", "500")}, nil)
 		if got.OutsideFault != test.outside {
 			t.Errorf("a failure after %g s: %d outside the fault's time, want %d", test.seconds, got.OutsideFault, test.outside)
 		}

@@ -353,6 +353,7 @@ func (r *run) fails(ctx context.Context, name string, n int) (*app, error) {
 	}
 	for i := range n {
 		t.begin(GreenFails)
+		old, _ := t.LoadBalancer.Adoption.Leads(t.host, "/")
 		if _, _, err := t.merge(); err != nil {
 			return t.app, err
 		}
@@ -360,8 +361,11 @@ func (r *run) fails(ctx context.Context, name string, n int) (*app, error) {
 		if err != nil {
 			return t.app, err
 		}
-		fault := time.Now()
 		t.cut(m.at, firstVersion)
+		if _, err := t.awaitConfiguration(ctx, func(backend string) bool { return backend != old }); err != nil {
+			return t.app, err
+		}
+		fault := time.Now()
 		t.change(func(p *period) { p.cutover.fault = fault })
 		if err := t.breakPods(ctx, m.to); err != nil {
 			return t.app, err
@@ -370,6 +374,17 @@ func (r *run) fails(ctx context.Context, name string, n int) (*app, error) {
 			return t.app, fmt.Errorf("the restore: %w", err)
 		}
 		t.change(func(p *period) { p.cutover.restored = m.at })
+		back, err := t.awaitConfiguration(ctx, func(backend string) bool { return backend == old })
+		if err == nil {
+			err = t.until(ctx, "every front end to follow the restore", func(context.Context) (bool, error) {
+				return t.LoadBalancer.Adoption.ByAll(back), nil
+			})
+		}
+		if err != nil {
+			return t.app, err
+		}
+		followed := time.Now()
+		t.change(func(p *period) { p.cutover.followed = followed })
 		if err := t.finished(ctx, v1alpha1.ReleaseFailed); err != nil {
 			return t.app, err
 		}
@@ -379,6 +394,17 @@ func (r *run) fails(ctx context.Context, name string, n int) (*app, error) {
 		t.progress(i, n)
 	}
 	return t.app, nil
+}
+
+// awaitConfiguration waits until the newest configuration of the load balancer sends users to a
+// backend service that is wanted, and returns the configuration.
+func (t *released) awaitConfiguration(ctx context.Context, wanted func(backend string) bool) (configuration int, err error) {
+	err = t.until(ctx, "the load balancer to hear where users go", func(context.Context) (bool, error) {
+		var backend string
+		backend, configuration = t.LoadBalancer.Adoption.Leads(t.host, "/")
+		return wanted(backend), nil
+	})
+	return configuration, err
 }
 
 // breakPods makes every pod of a colour fail.

@@ -43,7 +43,10 @@ func benchCommand() *cobra.Command {
 const cutoverSpeed = 10
 
 func cutoverCommand() *cobra.Command {
-	flags := upFlags{web: "127.0.0.1:0", github: "127.0.0.1:0", hosts: cutover.Hosts(), seeds: cutover.Seeds, gateways: cutover.Gateways}
+	flags := upFlags{
+		web: "127.0.0.1:0", github: "127.0.0.1:0", hosts: cutover.Hosts(), seeds: cutover.Seeds, gateways: cutover.Gateways,
+		adoption: &gclb.Adoption{},
+	}
 	var out, log string
 	var n int
 	var only []string
@@ -66,7 +69,7 @@ func cutoverCommand() *cobra.Command {
 			}
 			return inTurnout(c, flags, func(s started, t *turnout.Turnout) error {
 				report, err := cutover.Run(c.Context(), cutover.Options{
-					Project: s.project, World: s.world, Journal: journal, LoadBalancer: gclb.Config{Speed: flags.speed},
+					Project: s.project, World: s.world, Journal: journal, LoadBalancer: gclb.Config{Speed: flags.speed, Adoption: flags.adoption},
 					Turnout: t, Application: self, Cutovers: n, Only: only, Out: c.OutOrStdout(),
 				})
 				if len(only) == 0 {

@@ -31,6 +31,8 @@ type upFlags struct {
 	hosts []string
 	seeds func(project string) []world.Seed
 	log   *slog.Logger
+	// adoption gets the front ends' progress.
+	adoption *gclb.Adoption
 	// gateways says how the controller of Gateways behaves; nil: there is none.
 	gateways func(speed float64) *gateway.Config
 }
@@ -105,7 +107,7 @@ func inWorld(c *cobra.Command, flags upFlags, then func(started) error) error {
 	out := c.OutOrStdout()
 	w, err := world.Start(c.Context(), world.Options{
 		Inside: inside, Dir: dir, CRDs: append(crds, filepath.Join(project, "config", "crd")), Seeds: seeds(project), Gateway: gateways,
-		BackoffScale: 0.1, LoadBalancer: gclb.Config{Speed: flags.speed, Log: flags.log},
+		BackoffScale: 0.1, LoadBalancer: gclb.Config{Speed: flags.speed, Log: flags.log, Adoption: flags.adoption},
 		Log:      slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Progress: func(line string) { fmt.Fprintln(out, line) },
 	})
