@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -185,6 +186,25 @@ func TestFromZeroThePythonApplication(t *testing.T) {
 	n := newNewcomer(t, "zero-python", example)
 	n.ships(nil, name)
 	n.releasesAndReturns(tries{app: name, path: "/", showsVersions: true, rollback: "/rollback"})
+}
+
+// The sandbox executes no RUN of a Dockerfile: its pods have the machine's packages. Without
+// them the test is skipped, unless TURNOUT_TEST_FLASK is set, as .ci/run does.
+func TestFromZeroTheFlaskApplication(t *testing.T) {
+	t.Parallel()
+	_, missing := exec.LookPath("gunicorn")
+	if out, err := exec.CommandContext(t.Context(), "/usr/bin/python3", "-c", "import flask").CombinedOutput(); err != nil {
+		missing = errors.Join(missing, fmt.Errorf("%w: %s", err, out))
+	}
+	switch {
+	case missing != nil && os.Getenv("TURNOUT_TEST_FLASK") != "":
+		t.Fatal(missing)
+	case missing != nil:
+		t.Skip("there is no gunicorn, or no Flask; on Debian: apt-get install python3-flask gunicorn")
+	}
+	n := newNewcomer(t, "zero-flask", flask)
+	n.ships(nil, "my-flask-app")
+	n.releasesAndReturns(tries{app: "my-flask-app", path: "/", showsVersions: true, rollback: "/rollback"})
 }
 
 func TestFromZeroTheTwoApplications(t *testing.T) {

@@ -30,6 +30,7 @@ const (
 	project   = "../.."
 	example   = project + "/examples/python-app"
 	onGateway = project + "/examples/python-app-gateway"
+	flask     = project + "/examples/flask-app"
 	shop      = project + "/examples/two-applications"
 	reference = "../testdata/reference-app"
 	// bucket is the default bucket of the reference application's project.
