@@ -60,7 +60,7 @@ func (c *serveConfig) register(ctx context.Context, cfg *rest.Config, home strin
 }
 
 // setUp serves the setup page on its own listener. On the webhook's listener it says that the
-// process is alive, and nothing else.
+// process is alive, and takes the page's test delivery, and nothing else.
 func (c *serveConfig) setUp(ctx context.Context, page *setup.Page, log *slog.Logger) (*setup.App, error) {
 	own, err := net.Listen("tcp", c.setupListen)
 	if err != nil {
@@ -71,10 +71,11 @@ func (c *serveConfig) setUp(ctx context.Context, page *setup.Page, log *slog.Log
 		_ = own.Close()
 		return nil, fmt.Errorf("--listen (%s): %w", variable("listen"), err)
 	}
-	srv := &http.Server{Handler: alive(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, MaxHeaderBytes: maxHeader}
+	srv := &http.Server{Handler: alive(page), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, MaxHeaderBytes: maxHeader}
 	go func() { _ = srv.Serve(public) }()
 	defer func() { _ = srv.Close() }()
-	log.InfoContext(ctx, "there is no GitHub App yet; serving the page that registers it", "setup", own.Addr().String())
+	log.InfoContext(ctx, "there is no GitHub App yet; serving the page that registers it", "setup", own.Addr().String(),
+		"listen", public.Addr().String())
 	app, err := page.Run(ctx, own)
 	if err != nil {
 		return nil, err
@@ -82,10 +83,11 @@ func (c *serveConfig) setUp(ctx context.Context, page *setup.Page, log *slog.Log
 	return &app, nil
 }
 
-// alive answers the kubelet of a process that has no App.
-func alive() http.Handler {
+// alive answers the kubelet of a process that has no App, and the setup page's test delivery.
+func alive(page *setup.Page) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
+	mux.HandleFunc("POST /webhook", page.Ping)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "there is no GitHub App yet", http.StatusServiceUnavailable)
 	})

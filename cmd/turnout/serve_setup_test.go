@@ -46,6 +46,19 @@ func (p *person) send(address string, values url.Values) string {
 	return string(text)
 }
 
+// ask sends an empty request.
+func ask(t *testing.T, method, address string) (status int, text string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, address, http.NoBody)
+	check(t, err)
+	resp, err := http.DefaultClient.Do(r)
+	check(t, err)
+	defer func() { check(t, resp.Body.Close()) }()
+	body, err := io.ReadAll(resp.Body)
+	check(t, err)
+	return resp.StatusCode, string(body)
+}
+
 // field finds what a pattern captures in a page.
 func field(t *testing.T, page, pattern string) string {
 	t.Helper()
@@ -82,7 +95,8 @@ func TestServeWithoutAnAppRegistersOne(t *testing.T) {
 			"--github-private-key-file="+filepath.Join(t.TempDir(), "absent"), "--kubeconfig="+file, "--namespaces="+s.app.Namespace,
 			"--own-namespace="+home, "--cloudbuild-endpoint=127.0.0.1:1", "--cloudbuild-insecure", "--leader-elect",
 			"--leader-elect-namespace="+home)
-		cmd.Env, cmd.Stderr = append(os.Environ(), "STORAGE_EMULATOR_HOST=127.0.0.1:1"), &logs
+		// The webhook's address does not exist, and nobody looks it up.
+		cmd.Env, cmd.Stderr = append(os.Environ(), "STORAGE_EMULATOR_HOST=127.0.0.1:1", "HTTPS_PROXY=http://127.0.0.1:1"), &logs
 		check(t, cmd.Start())
 		return cmd
 	}
@@ -98,6 +112,19 @@ func TestServeWithoutAnAppRegistersOne(t *testing.T) {
 		return field(t, logs.String(), pattern)
 	}
 	page := "http://" + logged(`"setup":"([^"]*)"`) + "/setup"
+	public := "http://" + logged(`"listen":"([^"]*)"`)
+	for path, want := range map[string]int{
+		"/healthz": http.StatusOK, "/readyz": http.StatusServiceUnavailable, "/": http.StatusServiceUnavailable,
+		"/setup": http.StatusServiceUnavailable, "/setup/callback?code=1&state=2": http.StatusServiceUnavailable,
+		"/setup/session": http.StatusServiceUnavailable,
+	} {
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			if status, text := ask(t, method, public+path); status != want && path != "/healthz" || method == http.MethodGet && status != want ||
+				strings.Contains(text, "token") {
+				t.Errorf("on the webhook's listener %s %s gets %d, want %d\n%s", method, path, status, want, text)
+			}
+		}
+	}
 	jar, err := cookiejar.New(nil)
 	check(t, err)
 	p := &person{t, http.Client{Jar: jar}}

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/turnout-dev/turnout"
@@ -29,7 +30,11 @@ type Page struct {
 	// process. Default: 2 s.
 	Poll time.Duration
 
-	mu sync.Mutex
+	// Hooks sends the test delivery. Default: [http.DefaultTransport].
+	Hooks http.RoundTripper
+
+	known atomic.Pointer[App] // once this process has stored or found it
+	mu    sync.Mutex
 	// unstored is an App whose credentials are not in the Secret yet, with its code.
 	unstored     *githubapp.Registered
 	unstoredCode string
@@ -210,8 +215,14 @@ func (p *Page) keep(w http.ResponseWriter, r *http.Request, now kept) {
 	}
 	p.Log.InfoContext(ctx, "the GitHub App is registered", "app_id", app.ID, "app", made.Slug)
 	p.unstored = nil
+	p.known.Store(&app)
+	address, lost := p.tryDelivery(context.WithoutCancel(r.Context()), app)
+	if lost != "" {
+		p.Log.WarnContext(ctx, "the test delivery did not arrive", "webhook", address, "error", lost)
+	}
 	p.render(w, http.StatusOK, shown{
 		Step: "done", Name: made.Slug, Install: made.Install(), Findings: doctor.AppFindings(made.App, turnout.AppManifest()),
+		Webhook: address, Lost: lost,
 	})
 }
 

@@ -31,7 +31,10 @@ func TestAPersonRegistersTheApp(t *testing.T) {
 	b.until(w, here, "Turnout Acme")
 	b.send(nil)
 	b.says(http.StatusOK, "Install the App on a repository")
-	for _, next := range []string{"turnout doctor", w.github.URL() + "/apps/turnout-acme/installations/new", "This page is closed now"} {
+	for _, next := range []string{
+		"A test delivery has arrived at https://turnout.example.com/webhook", "This page is closed now", "turnout doctor",
+		w.github.URL() + "/apps/turnout-acme/installations/new",
+	} {
 		if !strings.Contains(b.text, next) {
 			t.Errorf("the last page has no %q:\n%s", next, b.text)
 		}
@@ -144,6 +147,134 @@ func TestACodeWorksOnceAndForAnHour(t *testing.T) {
 	b.until(w, r, "Turnout Again")
 	b.send(nil)
 	b.says(http.StatusOK, "Install the App on a repository")
+}
+
+// The stand-in gives the App's key for a code once, as GitHub does.
+func TestTheStandInTakesACodeOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := newBrowser(t)
+	b.until(w, w.start(nil), "Turnout Acme")
+	code, _ := b.answer()
+	made, err := githubapp.Convert(t.Context(), githubapp.Config{URL: w.github.URL()}, code)
+	check(t, err)
+	if made.Slug != "turnout-acme" || len(made.PrivateKey) == 0 {
+		t.Errorf("the first exchange gives %+v", made.App)
+	}
+	again, err := githubapp.Convert(t.Context(), githubapp.Config{URL: w.github.URL()}, code)
+	if !errors.Is(err, githubapp.ErrCode) || len(again.PrivateKey) != 0 {
+		t.Errorf("the second exchange: %v, want that the code is not known", err)
+	}
+}
+
+// Whoever has the code gets the App's key. It is in the address that is called, which errors
+// repeat: neither the log nor the page has it, whatever goes wrong.
+func TestAFailedExchangeTellsNobodyTheCode(t *testing.T) {
+	t.Parallel()
+	for name, fail := range map[string]func(*http.Request) (*http.Response, error){
+		"GitHub is broken": func(r *http.Request) (*http.Response, error) {
+			answer := httptest.NewRecorder()
+			answer.WriteHeader(http.StatusBadGateway)
+			_, _ = answer.WriteString(`{"message":"Server Error"}`)
+			resp := answer.Result()
+			resp.Request = r // go-github repeats its address
+			return resp, nil
+		},
+		"GitHub is away": func(*http.Request) (*http.Response, error) { return nil, errors.New("connection refused") },
+		"a page instead": func(r *http.Request) (*http.Response, error) {
+			answer := httptest.NewRecorder()
+			_, _ = answer.WriteString("<html>" + r.URL.Path)
+			resp := answer.Result()
+			resp.Request = r
+			return resp, nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			r := w.start(transport(func(req *http.Request) (*http.Response, error) {
+				if strings.HasSuffix(req.URL.Path, "/conversions") {
+					return fail(req)
+				}
+				return http.DefaultTransport.RoundTrip(req)
+			}))
+			b := newBrowser(t)
+			b.until(w, r, "Turnout Acme")
+			code, state := b.answer()
+			b.open(r.address + "/setup/callback?code=" + code + "&state=" + state)
+			b.says(http.StatusBadGateway, "begin again")
+			if !strings.Contains(w.logs.String(), "registering the App failed") {
+				t.Errorf("the log says nothing:\n%s", w.logs.String())
+			}
+			if strings.Contains(w.logs.String(), code) || strings.Contains(b.text, code) {
+				t.Errorf("the code %s is in the log or on the page:\n%s\n%s", code, w.logs.String(), b.text)
+			}
+		})
+	}
+}
+
+// The page says whether a delivery arrives at the webhook's address, signed as GitHub's are.
+// Only that one is taken there, and only with the new App's secret.
+func TestATestDeliveryShowsWhetherGitHubReachesTurnout(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r, other := w.start(nil), w.start(nil)
+	ping := func(of *replica, event, signature string) int {
+		req := httptest.NewRequest(http.MethodPost, "/webhook", strings.NewReader("{}"))
+		req.Header.Set("X-GitHub-Event", event)
+		req.Header.Set("X-Hub-Signature-256", signature)
+		answer := httptest.NewRecorder()
+		of.Ping(answer, req)
+		return answer.Code
+	}
+	if got := ping(r, "ping", ""); got != http.StatusServiceUnavailable {
+		t.Errorf("before there is an App, a ping gets %d", got)
+	}
+	r.Hooks = hooks(func(req *http.Request) (*http.Response, error) { // the load balancer sends it to the other replica
+		answer := httptest.NewRecorder()
+		other.Ping(answer, req)
+		return answer.Result(), nil
+	})
+	b := newBrowser(t)
+	b.until(w, r, "Turnout Acme")
+	b.send(nil)
+	b.says(http.StatusOK, "A test delivery has arrived at https://turnout.example.com/webhook")
+	for event, want := range map[string]int{"ping": http.StatusUnauthorized, "push": http.StatusServiceUnavailable} {
+		if got := ping(r, event, "sha256="+strings.Repeat("0", 64)); got != want {
+			t.Errorf("a forged %s gets %d, want %d", event, got, want)
+		}
+	}
+}
+
+// What becomes of a test delivery that does not arrive is said, with what to look at.
+func TestATestDeliveryThatIsLostIsSaid(t *testing.T) {
+	t.Parallel()
+	for want, hook := range map[string]hooks{
+		"no such host": func(*http.Request) (*http.Response, error) { return nil, errors.New("lookup: no such host") },
+		"the answer was 404 Not Found": func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: http.StatusNotFound, Body: http.NoBody}, nil
+		},
+		"the answer was 302 Found": func(*http.Request) (*http.Response, error) {
+			elsewhere := http.Header{"Location": {"https://elsewhere.example"}}
+			return &http.Response{StatusCode: http.StatusFound, Header: elsewhere, Body: http.NoBody}, nil
+		},
+	} {
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			r := w.start(nil)
+			r.Hooks = hook
+			b := newBrowser(t)
+			b.until(w, r, "Turnout Acme")
+			b.send(nil)
+			b.says(http.StatusOK, want)
+			for _, text := range []string{"look at the DNS name, the certificate and the Ingress", "Install the App on a repository"} {
+				if !strings.Contains(b.text, text) {
+					t.Errorf("no %q in\n%s", text, b.text)
+				}
+			}
+		})
+	}
 }
 
 // A Secret that has an App, or a part of one, is left alone.

@@ -26,6 +26,7 @@ type shown struct {
 	Events           []string
 
 	Install  string
+	Lost     string // why the test delivery did not arrive at Webhook
 	Findings []doctor.Finding
 }
 

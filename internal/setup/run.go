@@ -19,7 +19,7 @@ func (p *Page) Run(ctx context.Context, listener net.Listener) (App, error) {
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(listener) }()
 	app, err := p.await(ctx, failed)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), deliveryTime+5*time.Second)
 	defer cancel()
 	if closing := srv.Shutdown(ctx); closing != nil { // the last answer is still being read
 		_ = srv.Close()
@@ -37,6 +37,7 @@ func (p *Page) await(ctx context.Context, failed <-chan error) (App, error) {
 	defer tick.Stop()
 	for {
 		if now, err := p.Secret.read(ctx); err == nil && now.app != nil {
+			p.known.Store(now.app)
 			return *now.app, nil
 		}
 		select {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"regexp"
@@ -118,6 +119,11 @@ type replica struct {
 	err     error
 }
 
+// hooks is where the webhook's address leads.
+type hooks func(*http.Request) (*http.Response, error)
+
+func (f hooks) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
 // start runs a page, as a replica of Turnout does.
 func (w *world) start(transport http.RoundTripper) *replica {
 	w.t.Helper()
@@ -128,6 +134,11 @@ func (w *world) start(transport http.RoundTripper) *replica {
 		Secret: &Secret{Client: w.kube(), Namespace: w.namespace}, Log: slog.New(slog.NewTextHandler(&w.logs, nil)),
 		Poll: 20 * time.Millisecond,
 	}}
+	r.Hooks = hooks(func(req *http.Request) (*http.Response, error) {
+		answer := httptest.NewRecorder()
+		r.Ping(answer, req)
+		return answer.Result(), nil
+	})
 	var ctx context.Context
 	ctx, r.stop = context.WithCancel(context.Background())
 	go func() {
