@@ -80,7 +80,8 @@ func Parts(o Options) (clusterWide, namespaced []*unstructured.Unstructured, err
 // clusterWideFiles are the cluster-wide objects of a namespaced install.
 var clusterWideFiles = []string{
 	"serve/namespace.yaml", "crd/turnout.dev_bluegreens.yaml", "crd/turnout.dev_deliveries.yaml", "crd/turnout.dev_releases.yaml",
-	"policy/releases.yaml", "policy/grants.yaml", "policy/statuses.yaml", "namespaced/attest.yaml", "rbac/owner.yaml", "rbac/release.yaml",
+	"policy/releases.yaml", "policy/grants.yaml", "policy/statuses.yaml", "namespaced/attest.yaml", "rbac/lock.yaml", "rbac/owner.yaml",
+	"rbac/release.yaml",
 }
 
 var labels = []types.Label{{Pairs: map[string]string{"app.kubernetes.io/name": "turnout"}}}

@@ -91,7 +91,7 @@ func TestEverythingAppliesToAnEmptyCluster(t *testing.T) {
 		}
 	}
 	want := map[string]int{
-		"Namespace": 1, "CustomResourceDefinition": 3, "ServiceAccount": 1, "ClusterRole": 4, "ClusterRoleBinding": 1, "Role": 1,
+		"Namespace": 1, "CustomResourceDefinition": 3, "ServiceAccount": 1, "ClusterRole": 5, "ClusterRoleBinding": 1, "Role": 1,
 		"RoleBinding": 1, "Deployment": 1, "Service": 1,
 		"ValidatingAdmissionPolicy": 3, "ValidatingAdmissionPolicyBinding": 3,
 		"PodDisruptionBudget": 1, "NetworkPolicy": 1,

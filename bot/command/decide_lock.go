@@ -1,6 +1,8 @@
 package command
 
 import (
+	"time"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -18,7 +20,8 @@ func (k locking) lock() Decision {
 	if st.Lock != nil {
 		return LockedAlready(k.s, st.Lock)
 	}
-	if st.UnlockedAt != nil && st.UnlockedAt.After(k.s.Asked) { // the same comment again, or somebody was faster
+	if st.UnlockedAt != nil && st.UnlockedAt.After(k.s.Asked) && !k.strange(st.UnlockedAt.Time) {
+		// The same comment again, or somebody was faster.
 		return refuse(CodeUnlockedSince, Args{Application: k.s.App.Name, At: st.UnlockedAt, Next: []Command{k.s.Command}})
 	}
 	l := v1alpha1.Lock{
@@ -29,6 +32,13 @@ func (k locking) lock() Decision {
 	d.Lock = &l
 	return d.and(k.notHeld()...)
 }
+
+// strange reports whether a time that somebody wrote by hand cannot be right: it is in the
+// future. It must not keep anybody from locking or unlocking until then.
+func (k locking) strange(at time.Time) bool { return at.After(k.s.Now.Add(skew)) }
+
+// skew is how far apart the clocks of two machines may be.
+const skew = 5 * time.Minute
 
 // LockedAlready answers a /lock that found a lock.
 func LockedAlready(s Situation, l *v1alpha1.Lock) Decision {
@@ -60,7 +70,7 @@ func (k locking) unlock() Decision {
 	switch {
 	case l == nil:
 		return answer(CodeNotLocked, Args{Application: k.s.App.Name})
-	case l.At.After(k.s.Asked):
+	case l.At.After(k.s.Asked) && (l.Cause.Kind != v1alpha1.CauseCLI || !k.strange(l.At.Time)):
 		return refuse(CodeLockedSince, Args{Application: k.s.App.Name, Lock: l, Next: []Command{k.s.Command}})
 	}
 	d := Unlocked(k.s, l)

@@ -86,3 +86,35 @@ func TestUnlockSaysWhatGoesOn(t *testing.T) {
 		}
 	}
 }
+
+// Whoever locks by hand writes the time themselves. One that cannot be right keeps nobody from
+// locking and unlocking; one that may be right, with clocks apart, does.
+func TestATimeInTheFutureKeepsNobodyFromLockingOrUnlocking(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		ahead  time.Duration
+		kind   v1alpha1.CauseKind
+		unlock string
+	}{
+		{"a year ahead", 365 * 24 * time.Hour, v1alpha1.CauseCLI, unlocked},
+		{"a minute ahead", time.Minute, v1alpha1.CauseCLI, refused},
+		{"a comment of a clock ahead", time.Hour, v1alpha1.CauseComment, refused},
+	} {
+		s := in(bottest.WaitsFor)()
+		at := metav1.NewTime(s.Now.Add(tt.ahead))
+		s.Command = command.Command{Verb: command.Unlock}
+		s.App.Status.Lock = &v1alpha1.Lock{By: "dora", At: at, Cause: v1alpha1.Cause{Kind: tt.kind}}
+		if got, text := bottest.Kind(command.Decide(s)); got != tt.unlock {
+			t.Errorf("%s: /unlock is decided %s, %q; want %s", tt.name, got, text, tt.unlock)
+		}
+		s.App.Status.Lock, s.App.Status.UnlockedAt = nil, &at
+		s.Command = command.Command{Verb: command.Lock}
+		want := refused
+		if tt.ahead > 5*time.Minute {
+			want = locked
+		}
+		if got, text := bottest.Kind(command.Decide(s)); got != want {
+			t.Errorf("%s: /lock is decided %s, %q; want %s", tt.name, got, text, want)
+		}
+	}
+}

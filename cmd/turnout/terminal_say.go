@@ -134,11 +134,10 @@ func (t typist) nth(a command.Args, n int) string {
 		return t.about("promote", "--commit", next.Commit)
 	case command.Rollback:
 		return t.about("rollback", "--from", next.Commit)
-	case command.Cancel, command.Status:
+	case command.Cancel, command.Status, command.Lock, command.Unlock:
 		return t.command(string(next.Verb))
 	case command.Help:
 		return "`turnout --help`"
-	case command.Lock, command.Unlock: // the command line has no such command
 	}
 	return "`" + oneLine(next.String()) + "` on a pull request"
 }
