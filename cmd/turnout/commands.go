@@ -77,9 +77,6 @@ type voice struct {
 	note, warn func(text string)
 }
 
-// maxClaims is the longest cause.claims.
-const maxClaims = 300
-
 // performed is the result of a request.
 type performed struct {
 	app *v1alpha1.BlueGreen
@@ -179,7 +176,7 @@ func (r *request) blockedBy(c *metav1.Condition, format string) string {
 func deployCommand() *cobra.Command {
 	var b byHand
 	var commit string
-	var retry bool
+	var retry, dry bool
 	cmd := b.command("deploy APP --commit SHA", "Release a commit, and follow it",
 		"Release a commit: build it, stage it on the colour that no user sees, and move users to\n"+
 			"it once it passed its gate. A release of the commit that is under way is joined.",
@@ -187,8 +184,18 @@ func deployCommand() *cobra.Command {
 		func([]string) (func(*request) plan, error) {
 			return func(r *request) plan { return r.deploy(commit, retry) }, checkCommit("commit", commit)
 		})
+	really := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if !dry {
+			return really(cmd, args)
+		}
+		d := dryDeploy{app: args[0], commit: commit, retry: retry, output: b.outputFlag}
+		return d.show(cmd, &b.clusterFlags)
+	}
 	cmd.Flags().StringVar(&commit, "commit", "", "the commit's full hash, "+v1alpha1.CommitDigits+" (required)")
 	cmd.Flags().BoolVar(&retry, "retry", false, "release it again, if its last release has ended")
+	cmd.Flags().BoolVar(&dry, "dry-run", false,
+		"change nothing: show what blocks the release, what would be built, and what would be staged and patched, as a diff")
 	return cmd
 }
 

@@ -3,8 +3,9 @@
 // run.go lists its commands. `turnout serve` (serve.go, config.go) wires the bot and the
 // deployer into one process, after serve_setup.go got it a GitHub App: record.go and
 // delivery.go implement the bot's interfaces with package record, and the deployer's with
-// package githubapp. The commands for people (commands.go, request.go, follow.go, status.go)
-// read and write the same record from a terminal, and action.go does so in a GitHub workflow.
+// package githubapp. The commands for people (commands.go, request.go, follow.go, status.go,
+// lock.go) read and write the same record from a terminal, and action.go does so in a GitHub
+// workflow. deploy_dryrun.go shows what a deploy would do, by package rehearsal.
 // install.go and uninstall.go apply and remove config/; doctor.go says what is missing around
 // it. Whatever is printed goes through border.go.
 //

@@ -45,16 +45,21 @@ func (c *cluster) request(ctx context.Context, app string, cause v1alpha1.Cause)
 // judge decides by package command, so that a command means the same wherever it is typed.
 // It does not ask GitHub: the deployer finds out how the commit relates to others.
 func (r *request) judge(typed command.Command, commit string) plan {
+	return r.plan(command.Decide(r.situation(typed, commit)))
+}
+
+// situation is what a decision depends on.
+func (r *request) situation(typed command.Command, commit string) command.Situation {
 	order := command.OrderUnknown
 	if live := r.app.Status.Live; live != nil && live.Commit != "" && live.Commit == commit {
 		order = command.OrderSame
 	}
-	return r.plan(command.Decide(command.Situation{
+	return command.Situation{
 		Command:     typed,
 		PullRequest: command.PullRequest{Base: r.app.Spec.Branch, Merged: true, MergeCommit: commit},
 		By:          r.cause.Actor, Cause: r.cause, Asked: r.now, Now: r.now,
 		App: *r.app, Releases: r.releases, AgainstLive: order,
-	}))
+	}
 }
 
 // plan finds the release of a decision.

@@ -245,7 +245,7 @@ func TestWhatARequestComesTo(t *testing.T) {
 			if !regexp.MustCompile(tt.want).MatchString(got) {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}
-			if strings.Contains(strings.ReplaceAll(got, "`/unlock` on a pull request", ""), "`/") {
+			if strings.Contains(got, "`/") {
 				t.Errorf("the text names a pull request's command: %s", got)
 			}
 		})

@@ -28,7 +28,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	root.SetErr(errOut)
 	root.AddCommand(
 		installCommand(), uninstallCommand(), initCommand(), serveCommand(), actionCommand(getenv),
-		deployCommand(), promoteCommand(), rollbackCommand(), cancelCommand(), confirmCommand(),
+		deployCommand(), promoteCommand(), rollbackCommand(), cancelCommand(),
+		lockCommand(), unlockCommand(), confirmCommand(),
 		statusCommand(), releasesCommand(), describeCommand(), preflightCommand(), doctorCommand(),
 		simulateCommand(), versionCommand(),
 	)

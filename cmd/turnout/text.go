@@ -11,6 +11,9 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
+// maxClaims is the longest cause.claims.
+const maxClaims = 300
+
 // cut shortens a line to a terminal's width.
 func cut(s string, width int) string {
 	if width <= 0 || utf8.RuneCountInString(s) <= width {

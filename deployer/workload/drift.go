@@ -149,6 +149,12 @@ func hide(before, after object) {
 	})
 }
 
+// HideValues replaces what [Workloads.Drift] hides in two states of one Deployment, or of an
+// object without a pod template, where it does nothing.
+func HideValues(before, after map[string]any) {
+	hide(part(before, "spec", "template"), part(after, "spec", "template"))
+}
+
 // secrets calls found for every place of a template that a program reads, with a path that
 // is the same for the same place of another template.
 func secrets(template object, found func(path string, holder object, field string)) {
