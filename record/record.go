@@ -24,6 +24,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -70,7 +71,7 @@ var ErrSet = errors.New("already set")
 // of every repository if it is empty. The repository's number, if known, takes precedence
 // over its name, see [v1alpha1.BlueGreen.Follows].
 func (r *Record) Applications(ctx context.Context, repository string, id int64) ([]v1alpha1.BlueGreen, error) {
-	all, err := applications(ctx, r.Client, r.Namespaces)
+	all, err := r.candidates(ctx, repository, id)
 	if err != nil {
 		return nil, err
 	}
@@ -90,20 +91,33 @@ func (r *Record) Applications(ctx context.Context, repository string, id int64) 
 	return granted, nil
 }
 
-// applications returns the applications of some namespaces; of all if there are none.
-func applications(ctx context.Context, from client.Reader, namespaces []string) ([]v1alpha1.BlueGreen, error) {
+// candidates returns every application that may follow a repository; all if it is empty. Each
+// webhook asks, so it must cost nothing that others follow other repositories.
+func (r *Record) candidates(ctx context.Context, repository string, id int64) ([]v1alpha1.BlueGreen, error) {
+	by := []client.ListOption{&client.ListOptions{}} // no condition
+	if repository != "" {
+		by = nil
+		for _, value := range index.Repositories(repository, id) {
+			by = append(by, client.MatchingFields{index.Repository: value})
+		}
+	}
+	namespaces := r.Namespaces
 	if len(namespaces) == 0 {
 		namespaces = []string{metav1.NamespaceAll}
 	}
-	var all []v1alpha1.BlueGreen
+	found := map[client.ObjectKey]v1alpha1.BlueGreen{}
 	for _, namespace := range namespaces {
-		var list v1alpha1.BlueGreenList
-		if err := from.List(ctx, &list, client.InNamespace(namespace)); err != nil {
-			return nil, fmt.Errorf("listing bluegreens: %w", err)
+		for _, condition := range by {
+			var list v1alpha1.BlueGreenList
+			if err := r.Client.List(ctx, &list, client.InNamespace(namespace), condition); err != nil {
+				return nil, fmt.Errorf("listing bluegreens: %w", err)
+			}
+			for _, bg := range list.Items {
+				found[client.ObjectKeyFromObject(&bg)] = bg
+			}
 		}
-		all = append(all, list.Items...)
 	}
-	return all, nil
+	return slices.Collect(maps.Values(found)), nil
 }
 
 // isGranted reports whether a namespace was granted a repository.

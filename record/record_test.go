@@ -22,10 +22,12 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/yaml"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/internal/controlplane"
+	"github.com/turnout-dev/turnout/internal/index/indextest"
 	"github.com/turnout-dev/turnout/record"
 )
 
@@ -73,7 +75,7 @@ func newApplication(t *testing.T) (*record.Record, *v1alpha1.BlueGreen) {
 	bg := &v1alpha1.BlueGreen{ObjectMeta: metav1.ObjectMeta{Namespace: ns.Name, Name: "app"}}
 	bg.Spec = v1alpha1.BlueGreenSpec{Repository: "acme/app", Build: v1alpha1.BuildSpec{Project: "acme-prod"}}
 	check(t, kube.Create(t.Context(), bg))
-	return &record.Record{Client: kube, Reader: kube, Namespaces: []string{ns.Name}}, bg
+	return &record.Record{Client: indextest.Client{Client: kube}, Reader: kube, Namespaces: []string{ns.Name}}, bg
 }
 
 func deploy(bg *v1alpha1.BlueGreen) *v1alpha1.Release {
@@ -404,12 +406,61 @@ func TestApplicationsAreThoseThatAreGranted(t *testing.T) {
 	other.ObjectMeta = metav1.ObjectMeta{Namespace: bg.Namespace, Name: "other"}
 	other.Spec.Repository = "mallory/app"
 	check(t, kube.Create(t.Context(), other))
-	for repository, want := range map[string]int{"": 1, "ACME/App": 1, "mallory/app": 0, "acme/another": 0} {
-		got, err := r.Applications(t.Context(), repository, 0)
+	find := func(repository string, id int64, want int) {
+		t.Helper()
+		got, err := r.Applications(t.Context(), repository, id)
 		check(t, err)
 		if len(got) != want {
-			t.Errorf("%q has %d applications, want %d", repository, len(got), want)
+			t.Errorf("%q with number %d has %d applications, want %d", repository, id, len(got), want)
 		}
+	}
+	find("", 0, 1)
+	find("ACME/App", 0, 1)
+	find("ACME/App", 7, 1)
+	find("acme/renamed", 7, 0)
+	find("mallory/app", 0, 0)
+	find("acme/another", 0, 0)
+	bg.Status.Repository = &v1alpha1.RepositoryPin{Name: "acme/app", ID: 7, At: metav1.Now()}
+	check(t, kube.Status().Update(t.Context(), bg))
+	find("ACME/App", 0, 1)
+	find("ACME/App", 7, 1)
+	find("acme/renamed", 7, 1)
+	find("acme/app", 8, 0) // another repository took over its name
+}
+
+// TestALookForARepositoryReadsOnlyItsApplications: each webhook asks.
+func TestALookForARepositoryReadsOnlyItsApplications(t *testing.T) {
+	t.Parallel()
+	r, bg := newApplication(t)
+	var read [][]v1alpha1.BlueGreen
+	counting := interceptor.NewClient(kube, interceptor.Funcs{
+		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, o ...client.ListOption) error {
+			err := indextest.Client{Client: c}.List(ctx, list, o...)
+			if applications, ok := list.(*v1alpha1.BlueGreenList); ok {
+				read = append(read, applications.Items)
+			}
+			return err
+		},
+	})
+	for i := range 3 {
+		other := bg.DeepCopy()
+		other.ObjectMeta = metav1.ObjectMeta{Namespace: bg.Namespace, Name: fmt.Sprint("other-", i)}
+		other.Spec.Repository = fmt.Sprint("acme/other-", i)
+		check(t, kube.Create(t.Context(), other))
+	}
+	r.Client = counting
+	if _, err := r.Applications(t.Context(), "acme/app", 7); err != nil {
+		t.Fatal(err)
+	}
+	for _, applications := range read {
+		for _, found := range applications {
+			if found.Name != bg.Name {
+				t.Errorf("application %s was read, of another repository", found.Name)
+			}
+		}
+	}
+	if len(read) != 2 {
+		t.Errorf("applications were listed %d times, want by the name and by the number", len(read))
 	}
 }
 

@@ -38,6 +38,8 @@ const (
 	Routes = "turnout.routes"
 	// Endpoints finds EndpointSlices, by the name of their Service.
 	Endpoints = "turnout.endpoints"
+	// Repository finds the applications of a repository, by the values of [Repositories].
+	Repository = "turnout.repository"
 )
 
 // Index is one index: its objects, its name, and the values of an object.
@@ -52,6 +54,7 @@ func All() []Index {
 	return []Index{
 		{&v1alpha1.Release{}, Application, labelled(v1alpha1.ApplicationLabel)},
 		{&v1alpha1.BlueGreen{}, Part, parts},
+		{&v1alpha1.BlueGreen{}, Repository, repositories},
 		{&appsv1.ReplicaSet{}, Controller, controller},
 		{&corev1.Pod{}, Controller, controller},
 		{&autoscalingv2.HorizontalPodAutoscaler{}, Scales, scales},

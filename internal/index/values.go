@@ -2,6 +2,7 @@ package index
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -118,4 +119,28 @@ func labelled(key string) client.IndexerFunc {
 func distinct(values []string) []string {
 	slices.Sort(values)
 	return slices.Compact(values)
+}
+
+// Repositories returns the values of [Repository] for a repository: its name, and its number
+// unless that is 0.
+func Repositories(name string, id int64) []string {
+	values := []string{"name:" + strings.ToLower(name)}
+	if id != 0 {
+		values = append(values, "id:"+strconv.FormatInt(id, 10))
+	}
+	return values
+}
+
+// repositories finds an application by its repository's name, and by the number from the first
+// contact on: the repository may have been renamed since.
+func repositories(o client.Object) []string {
+	bg, ok := o.(*v1alpha1.BlueGreen)
+	if !ok {
+		return nil
+	}
+	id := int64(0)
+	if pin := bg.Pinned(); pin != nil {
+		id = pin.ID
+	}
+	return Repositories(bg.Spec.Repository, id)
 }
