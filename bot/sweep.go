@@ -20,9 +20,14 @@ const (
 	headsEvery   = time.Hour
 )
 
-// sweepAgain is how far a sweep looks back behind its last success: GitHub lists a delivery
-// only once it has given it up.
-const sweepAgain = time.Hour
+const (
+	// sweepAgain is how far a sweep looks back behind its last success: GitHub lists a delivery
+	// only once it has given it up, after 10 s, or 30 s on an Enterprise Server, and its clock
+	// is not ours.
+	sweepAgain = 10 * time.Minute
+	// maxRest is how many parts of the list may wait for the next sweep.
+	maxRest = 20
+)
 
 // Sweep recovers what a webhook lost, since GitHub never redelivers by itself. It puts the
 // stored payload of every delivery without a 202 into the inbox, and submits the head of
@@ -36,7 +41,8 @@ type Sweep struct {
 	Every time.Duration
 	Log   *slog.Logger
 
-	swept   time.Time                  // everything lost before this time is recovered; owned by Run
+	swept   time.Time                  // everything lost before this time is recovered or in rest; owned by Run
+	rest    []githubapp.Stretch        // what no sweep has read; owned by Run
 	handled expiring[string, struct{}] // GUIDs: a failed delivery stays listed
 }
 
@@ -78,11 +84,13 @@ func (s *Sweep) deliveries(ctx context.Context) error {
 	if again := s.swept.Add(-sweepAgain); again.After(since) {
 		since = again
 	}
-	lost, err := s.GitHub.LostDeliveries(ctx, since)
+	lost, rest, err := s.GitHub.LostDeliveries(ctx, since, s.rest)
+	errs := []error{err}
 	if err != nil {
-		return err
+		for i := range s.rest {
+			s.rest[i] = s.rest[i].Whole()
+		}
 	}
-	var errs []error
 	for _, d := range lost {
 		if _, _, done := s.handled.get(d.GUID, v1alpha1.ReplayedFor); done {
 			continue
@@ -93,10 +101,15 @@ func (s *Sweep) deliveries(ctx context.Context) error {
 		}
 		s.handled.put(d.GUID, struct{}{})
 	}
-	if len(errs) == 0 {
-		s.swept = now
+	if len(rest) > maxRest {
+		s.Log.WarnContext(ctx, "more webhooks arrive than the sweep can read; lost comments may not be found", "since", rest[maxRest].Since)
+		rest = rest[:maxRest]
 	}
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil { // the next sweep looks at everything again
+		return err
+	}
+	s.swept, s.rest = now, rest
+	return nil
 }
 
 // recover puts the stored payload of one delivery into the inbox. It has no signature, but

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -15,48 +17,114 @@ type LostDelivery struct {
 	ID    int64
 	GUID  string
 	Event string
+
+	at time.Time
 }
+
+// Stretch is a part of the list of the App's deliveries: all that were sent since a time, or
+// those before a page that was read. GitHub lists the newest first.
+type Stretch struct {
+	Since time.Time
+	// failed: only those that were answered with 400 to 599.
+	failed bool
+	cursor string // of the next page; empty: the newest
+}
+
+// Whole is the stretch from the newest delivery on: GitHub may have forgotten its cursor.
+func (s Stretch) Whole() Stretch { return Stretch{Since: s.Since, failed: s.failed} }
+
+// How many pages of 100 deliveries one search reads, and as many again of the rest. The App has 5,000 requests an hour, and
+// each lost delivery costs one more.
+const (
+	// maxFailed is for the list that GitHub filters by failures. When Kubernetes was away, all
+	// that matters is there.
+	maxFailed = 60
+	// maxListed is for the list of all deliveries.
+	maxListed = 30
+)
 
 // LostDeliveries lists the deliveries since a time that concern the bot and have no
-// successful attempt, oldest first. It does not let GitHub filter by failures: that filter
-// misses timeouts and broken connections (REST docs, "List deliveries for an app webhook":
-// 400 to 599).
-func (g *Client) LostDeliveries(ctx context.Context, since time.Time) ([]LostDelivery, error) {
-	ok := map[string]bool{}
-	var failed []LostDelivery
-	cursor := ""
-	for range pages {
-		list, next, err := g.to.deliveryPage(ctx, cursor)
-		if err != nil {
-			return nil, err
-		}
-		old := false
-		for _, d := range list {
-			old = old || d.GetDeliveredAt().Before(since)
-			switch {
-			case d.GetStatus() == "OK":
-				ok[d.GetGUID()] = true
-			case d.GetEvent() == "push" || (d.GetEvent() == "issue_comment" && d.GetAction() == "created"):
-				failed = append(failed, LostDelivery{d.GetID(), d.GetGUID(), d.GetEvent()})
-			}
-		}
-		if cursor = next; cursor == "" || old {
-			break
-		}
+// successful attempt, oldest first. It reads two lists: those that were answered with an
+// error, which GitHub filters, and all. The filter alone misses timeouts and broken
+// connections (REST docs, "List deliveries for an app webhook": 400 to 599).
+//
+// A list may be longer than one search may read. The rest is returned: pass it to the next
+// search, or these deliveries are never looked at. After an error, search the same again; what was
+// found is returned all the same.
+func (g *Client) LostDeliveries(ctx context.Context, since time.Time, rest []Stretch) ([]LostDelivery, []Stretch, error) {
+	s := search{answered: map[string]bool{}}
+	s.pages = map[bool]int{true: maxFailed, false: maxListed}
+	s.read(ctx, g.to, Stretch{Since: since, failed: true})
+	s.read(ctx, g.to, Stretch{Since: since})
+	s.pages = map[bool]int{true: maxFailed, false: maxListed} // or the newest would leave nothing for the rest
+	for _, stretch := range rest {
+		s.read(ctx, g.to, stretch)
 	}
-	slices.Reverse(failed)
+	slices.SortStableFunc(s.lost, func(a, b LostDelivery) int { return a.at.Compare(b.at) })
 	seen := map[string]bool{}
-	return slices.DeleteFunc(failed, func(d LostDelivery) bool {
-		again := ok[d.GUID] || seen[d.GUID]
+	lost := slices.DeleteFunc(s.lost, func(d LostDelivery) bool {
+		again := s.answered[d.GUID] || seen[d.GUID]
 		seen[d.GUID] = true
 		return again
-	}), nil
+	})
+	return lost, s.left, errors.Join(s.errs...)
 }
 
-func (g *connections) deliveryPage(ctx context.Context, cursor string) ([]*github.HookDelivery, string, error) {
+// search is one search for lost deliveries.
+type search struct {
+	pages    map[bool]int    // that may still be read, of failures and of all
+	answered map[string]bool // GUIDs with a successful attempt
+	lost     []LostDelivery
+	left     []Stretch
+	errs     []error
+}
+
+// read reads a stretch as far as it may.
+func (s *search) read(ctx context.Context, to *connections, of Stretch) {
+	for ; s.pages[of.failed] > 0; s.pages[of.failed]-- {
+		page, next, err := to.deliveryPage(ctx, of)
+		if err != nil {
+			s.errs = append(s.errs, err)
+			return
+		}
+		old := false
+		for _, d := range page {
+			s.take(d)
+			old = old || d.GetDeliveredAt().Before(of.Since)
+		}
+		if of.cursor = next; next == "" || old {
+			return
+		}
+	}
+	s.left = append(s.left, of)
+}
+
+func (s *search) take(d *github.HookDelivery) {
+	switch {
+	case d.GetStatus() == "OK":
+		s.answered[d.GetGUID()] = true
+	case d.GetEvent() == "push" || (d.GetEvent() == "issue_comment" && d.GetAction() == "created"):
+		s.lost = append(s.lost, LostDelivery{d.GetID(), d.GetGUID(), d.GetEvent(), d.GetDeliveredAt().Time})
+	}
+}
+
+// deliveryPage reads the next page of a stretch. go-github v60 cannot ask for failures alone.
+func (g *connections) deliveryPage(ctx context.Context, of Stretch) ([]*github.HookDelivery, string, error) {
 	ctx, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
-	list, resp, err := g.app.Apps.ListHookDeliveries(ctx, &github.ListCursorOptions{PerPage: 100, Cursor: cursor})
+	query := url.Values{"per_page": {"100"}}
+	if of.cursor != "" {
+		query.Set("cursor", of.cursor)
+	}
+	if of.failed {
+		query.Set("status", "failure")
+	}
+	request, err := g.app.NewRequest(http.MethodGet, "app/hook/deliveries?"+query.Encode(), nil)
+	if err != nil {
+		return nil, "", fmt.Errorf("listing the App's webhook deliveries: %w", err)
+	}
+	var list []*github.HookDelivery
+	resp, err := g.app.Do(ctx, request, &list)
 	if err != nil {
 		return nil, "", fmt.Errorf("listing the App's webhook deliveries: %w", err)
 	}

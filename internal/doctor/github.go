@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -161,13 +162,17 @@ func (g *GitHub) webhook(ctx context.Context) ([]Finding, error) {
 		f.Message = fmt.Sprintf("its address is %q, so no event arrives: set it to where Turnout is reached", address)
 		return []Finding{f}, nil
 	}
-	lost, err := g.Client.LostDeliveries(ctx, g.Now.Add(-lately))
+	lost, more, err := g.Client.LostDeliveries(ctx, g.Now.Add(-lately), nil)
 	if err != nil || len(lost) == 0 {
 		return nil, err
 	}
 	f.Code, f.Severity, f.Page = CodeLostDeliveries, SeverityWarning, app.Settings()+"/advanced"
-	f.Message = fmt.Sprintf("%d of its deliveries to %s in the last day were not accepted, the last one %s: Turnout reads them back, minutes "+
+	count := strconv.Itoa(len(lost))
+	if len(more) > 0 {
+		count = "at least " + count
+	}
+	f.Message = fmt.Sprintf("%s of its deliveries to %s in the last day were not accepted, the last one %s: Turnout reads them back, minutes "+
 		"later. What GitHub got for an answer is on the App's page: 401 means another webhook secret, a timeout an address that does not "+
-		"lead to Turnout", len(lost), address, lost[len(lost)-1].Event)
+		"lead to Turnout", count, address, lost[len(lost)-1].Event)
 	return []Finding{f}, nil
 }
