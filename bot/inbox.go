@@ -70,6 +70,7 @@ type Inbox struct {
 	Settled func(d *v1alpha1.Delivery)
 	Log     *slog.Logger
 
+	puts        puts
 	permissions permissions
 	quotas      quotas
 	suspects    sync.Mutex // held while handling a delivery that may have ended a process
@@ -92,12 +93,43 @@ func (in *Inbox) Handle(ctx context.Context, e Event) error {
 	d.Spec.Delivery = prose.Characters(e.Delivery, v1alpha1.MaxDeliveryID)
 	d.Spec.Event = prose.Characters(e.Name, v1alpha1.MaxDeliveryEvent)
 	d.Spec.ReceivedAt = metav1.NowMicro()
-	created, err := in.Deliveries.Put(ctx, d)
+	created, err := in.put(ctx, d)
 	if err != nil {
 		return fmt.Errorf("recording the delivery %s: %w", d.Name, err)
 	}
 	in.Log.InfoContext(ctx, "delivery recorded", "name", d.Name, "delivery", d.Spec.Delivery, "event", e.Name, "created", created)
 	return nil
+}
+
+// put stores a delivery when its turn comes.
+func (in *Inbox) put(ctx context.Context, d *v1alpha1.Delivery) (created bool, err error) {
+	done, err := in.puts.begin(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer done()
+	return in.Deliveries.Put(ctx, d) //nolint:wrapcheck // Handle wraps it
+}
+
+// atOnce is how many deliveries are stored at once. When Kubernetes is slow, the others wait here
+// and not there, where they would keep this process from renewing its lease as the leader.
+const atOnce = 16
+
+// puts bounds the writes under way. The zero value is ready.
+type puts struct {
+	once   sync.Once
+	places chan struct{}
+}
+
+// begin waits for a place. The caller must call done.
+func (p *puts) begin(ctx context.Context) (done func(), err error) {
+	p.once.Do(func() { p.places = make(chan struct{}, atOnce) })
+	select {
+	case p.places <- struct{}{}:
+		return func() { <-p.places }, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%d others are being written: %w", atOnce, ctx.Err())
+	}
 }
 
 // pushed makes the delivery of a push to a branch that some application follows; nil for
