@@ -100,6 +100,11 @@ bench-scale: $(CONTROLPLANE) bin/turnout bin/sandbox ## Measure many application
 	bin/sandbox bench-scale --n $(or $(N),10) --applications $(or $(APPLICATIONS),100$(comma)500) --per-namespace $(or $(PER_NAMESPACE),10$(comma)0) \
 		--foreign-pods $(or $(FOREIGN_PODS),0) --burst $(or $(BURST),100) --out $(or $(OUT),docs/bench/scale.json)
 
+.PHONY: bench-webhook
+bench-webhook: $(CONTROLPLANE) bin/turnout bin/sandbox ## Measure a flood of webhooks, with a slow API server, too; writes docs/bench/webhook.json
+	bin/sandbox bench-webhook --per-second $(or $(PER_SECOND),500) --for $(or $(FOR),60s) --slower $(or $(SLOWER),10) \
+		--out $(or $(OUT),docs/bench/webhook.json)
+
 .PHONY: controlplane
 controlplane: $(WORLD) bin/prometheus ## Build or find etcd, kube-apiserver, kube-controller-manager, ingress-gce and prometheus
 

@@ -173,6 +173,41 @@ func (t *Turnout) start(o Options) error {
 	return nil
 }
 
+// UseKubeconfig leads the next process to the API server in another way, as the same user.
+func (t *Turnout) UseKubeconfig(kubeconfig []byte) error {
+	if err := os.WriteFile(filepath.Join(t.options.Dir, kubeconfigFile), kubeconfig, 0o600); err != nil {
+		return fmt.Errorf("writing turnout's kubeconfig: %w", err)
+	}
+	return nil
+}
+
+// KeepRunning starts the next process whenever one ends by itself, as a kubelet does, and calls
+// started with it. Call stop before [Turnout.Stop]; it returns how many ended.
+func (t *Turnout) KeepRunning(ctx context.Context, started func(pid int)) (stop func() (ended int, err error)) {
+	stopping, stopped := make(chan struct{}), make(chan struct{})
+	var ended int
+	var failed error
+	go func() {
+		defer close(stopped)
+		for failed == nil {
+			select {
+			case <-stopping:
+				return
+			case <-t.done: //nolint:errcheck // why it ended is in its log
+				ended++
+				if failed = t.Run(ctx); failed == nil {
+					started(t.PID())
+				}
+			}
+		}
+	}()
+	return func() (int, error) {
+		close(stopping)
+		<-stopped
+		return ended, failed
+	}
+}
+
 // PID is the running process's.
 func (t *Turnout) PID() int { return t.cmd.Process.Pid }
 

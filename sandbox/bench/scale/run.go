@@ -18,6 +18,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot/githubtest"
+	"github.com/turnout-dev/turnout/sandbox/bench/proc"
 	"github.com/turnout-dev/turnout/sandbox/turnout"
 	"github.com/turnout-dev/turnout/sandbox/world"
 )
@@ -169,7 +170,7 @@ func (r *run) settle(ctx context.Context) error {
 	}
 	r.runs = true
 	var err error
-	if r.pid, err = outside(r.t.PID()); err != nil {
+	if r.pid, err = proc.Outside(r.t.PID()); err != nil {
 		return err
 	}
 	r.row.StartS = time.Since(began).Seconds()
@@ -201,7 +202,7 @@ func (r *run) rest(ctx context.Context) error {
 	case <-ctx.Done():
 	case <-time.After(r.Idle / 2):
 	}
-	before, err := cpu(r.pid)
+	before, err := proc.CPU(r.pid)
 	if err != nil {
 		return err
 	}
@@ -210,12 +211,13 @@ func (r *run) rest(ctx context.Context) error {
 	case <-ctx.Done():
 	case <-time.After(r.Idle):
 	}
-	after, err := cpu(r.pid)
+	after, err := proc.CPU(r.pid)
 	if err != nil {
 		return err
 	}
 	r.row.IdleCPU = 100 * (after - before).Seconds() / time.Since(began).Seconds()
-	r.row.RSS, r.row.RSSAnon, err = memory(r.pid)
+	use, err := proc.Memory(r.pid)
+	r.row.RSS, r.row.RSSAnon = use.RSS, use.Anon
 	r.progress("idle: %.2f %% of a processor, %.0f MB, %.0f MB of them anonymous", r.row.IdleCPU, r.row.RSS, r.row.RSSAnon)
 	return err
 }
@@ -265,7 +267,7 @@ func (r *run) burst(ctx context.Context) error {
 	for _, a := range apps {
 		r.seen.forget(a)
 	}
-	before, err := cpu(r.pid)
+	before, err := proc.CPU(r.pid)
 	if err != nil {
 		return err
 	}
@@ -289,7 +291,7 @@ func (r *run) burst(ctx context.Context) error {
 	if len(times) > 0 {
 		r.row.FirstSwitchS, r.row.LastSwitchS = times[0].Sub(began).Seconds(), times[len(times)-1].Sub(began).Seconds()
 	}
-	after, cpuErr := cpu(r.pid)
+	after, cpuErr := proc.CPU(r.pid)
 	r.row.BurstCPUS = (after - before).Seconds()
 	r.progress("%d of %d at once: first switch after %.1f s, last after %.1f s, %.1f s of a processor", len(times), len(apps),
 		r.row.FirstSwitchS, r.row.LastSwitchS, r.row.BurstCPUS)

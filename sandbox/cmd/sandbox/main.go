@@ -47,6 +47,6 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	root.SetArgs(args)
 	root.SetOut(stdout)
-	root.AddCommand(upCommand(), demoCommand(), benchCommand(), cutoverCommand(), scaleCommand())
+	root.AddCommand(upCommand(), demoCommand(), benchCommand(), cutoverCommand(), scaleCommand(), webhookCommand())
 	return root.ExecuteContext(ctx)
 }

@@ -39,11 +39,15 @@ func scaleCommand() *cobra.Command {
 						o.PerNamespace = n
 					}
 					fmt.Fprintf(o.Out, "%d applications, %d a namespace, %d foreign pods\n", o.Applications, o.PerNamespace, o.ForeignPods)
-					row, err := inBareWorld(c, flags, inside, o)
+					err := inBareWorld(c, flags, inside, func(s started) error {
+						o.Project, o.World, o.Dir = s.project, s.world, s.dir
+						row, err := scale.Turnout(c.Context(), o)
+						result.Rows = append(result.Rows, row)
+						return err
+					})
 					if err != nil {
 						return err
 					}
-					result.Rows = append(result.Rows, row)
 				}
 			}
 			return bench.Write(o.Out, out, result)
@@ -62,28 +66,29 @@ func scaleCommand() *cobra.Command {
 	return command
 }
 
-// inBareWorld measures in a world of its own.
-func inBareWorld(c *cobra.Command, flags upFlags, inside *netns.Namespace, o scale.Options) (scale.Row, error) {
+// inBareWorld starts a world without nodes, calls back, and stops it. If that fails, turnout's last
+// words are printed.
+func inBareWorld(c *cobra.Command, flags upFlags, inside *netns.Namespace, then func(started) error) error {
 	dir, removeDir, err := makeDir(flags.dir)
 	if err != nil {
-		return scale.Row{}, err
+		return err
 	}
 	defer removeDir()
-	if o.Project, err = projectDir(flags.project); err != nil {
-		return scale.Row{}, err
+	project, err := projectDir(flags.project)
+	if err != nil {
+		return err
 	}
-	o.Dir = dir
-	o.World, err = world.Start(c.Context(), world.Options{
-		Inside: inside, Dir: dir, CRDs: []string{filepath.Join(o.Project, "config", "crd")}, Bare: true,
-		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	w, err := world.Start(c.Context(), world.Options{
+		Inside: inside, Dir: dir, CRDs: []string{filepath.Join(project, "config", "crd")}, Bare: true,
+		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
 	})
 	if err != nil {
-		return scale.Row{}, err
+		return err
 	}
-	defer o.World.Stop()
-	row, err := scale.Turnout(c.Context(), o)
+	defer w.Stop()
+	err = then(started{project: project, dir: dir, world: w})
 	if err != nil {
 		printTail(c.ErrOrStderr(), filepath.Join(dir, "turnout.log"))
 	}
-	return row, err
+	return err
 }
