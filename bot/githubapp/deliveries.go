@@ -18,7 +18,8 @@ type LostDelivery struct {
 	GUID  string
 	Event string
 
-	at time.Time
+	// At is when it was sent.
+	At time.Time
 }
 
 // Stretch is a part of the list of the App's deliveries: all that were sent since a time, or
@@ -60,7 +61,7 @@ func (g *Client) LostDeliveries(ctx context.Context, since time.Time, rest []Str
 	for _, stretch := range rest {
 		s.read(ctx, g.to, stretch)
 	}
-	slices.SortStableFunc(s.lost, func(a, b LostDelivery) int { return a.at.Compare(b.at) })
+	slices.SortStableFunc(s.lost, func(a, b LostDelivery) int { return a.At.Compare(b.At) })
 	seen := map[string]bool{}
 	lost := slices.DeleteFunc(s.lost, func(d LostDelivery) bool {
 		again := s.answered[d.GUID] || seen[d.GUID]

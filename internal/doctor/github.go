@@ -162,7 +162,10 @@ func (g *GitHub) webhook(ctx context.Context) ([]Finding, error) {
 		f.Message = fmt.Sprintf("its address is %q, so no event arrives: set it to where Turnout is reached", address)
 		return []Finding{f}, nil
 	}
-	lost, more, err := g.Client.LostDeliveries(ctx, g.Now.Add(-lately), nil)
+	since := g.Now.Add(-lately)
+	lost, more, err := g.Client.LostDeliveries(ctx, since, nil)
+	// A page of the list may go further back.
+	lost = slices.DeleteFunc(lost, func(d githubapp.LostDelivery) bool { return d.At.Before(since) })
 	if err != nil || len(lost) == 0 {
 		return nil, err
 	}

@@ -34,6 +34,7 @@ type atGitHub struct {
 	installation *githubtest.Installation
 	repo         *githubtest.Repository
 	world        *World
+	hook         string // where GitHub sends deliveries; nothing there accepts one
 }
 
 func newGitHub(t *testing.T) *atGitHub {
@@ -43,8 +44,9 @@ func newGitHub(t *testing.T) *atGitHub {
 	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusUnauthorized) }))
 	t.Cleanup(hook.Close)
 	var err error
+	g.hook = hook.URL + "/webhook"
 	g.app, err = g.server.AddApp(githubtest.AppConfig{
-		Slug: "turnout", Owner: "acme", Permissions: m.Permissions, Events: m.Events, WebhookURL: hook.URL + "/webhook",
+		Slug: "turnout", Owner: "acme", Permissions: m.Permissions, Events: m.Events, WebhookURL: g.hook,
 	})
 	check(t, err)
 	g.repo, err = g.server.AddRepository("acme/shop", githubtest.RepositoryConfig{Files: githubtest.Text(map[string]string{"a": "1"})})
@@ -56,13 +58,30 @@ func newGitHub(t *testing.T) *atGitHub {
 	return g
 }
 
-// found are the findings of each check that has some: code, severity, object and field.
-func (g *atGitHub) found() map[string][]string {
+// loses makes a push whose delivery is not accepted.
+func (g *atGitHub) loses(content string) {
+	g.t.Helper()
+	before := len(g.app.Deliveries())
+	_, err := g.repo.CommitFiles(githubtest.Commit{Message: "A change", Files: githubtest.Text(map[string]string{"a": content})})
+	check(g.t, err)
+	check(g.t, g.server.Wait(g.t.Context(), func() bool {
+		return slices.ContainsFunc(g.app.Deliveries()[before:], func(d githubtest.Delivery) bool { return d.Event == "push" && d.Done })
+	}))
+}
+
+// checks are GitHub's, at a time.
+func (g *atGitHub) checks(now time.Time) *GitHub {
 	g.t.Helper()
 	client, err := githubapp.New(githubapp.Config{URL: g.server.URL(), AppID: g.app.ID, PrivateKey: g.app.PrivateKeyPEM()})
 	check(g.t, err)
+	return &GitHub{Client: client, World: g.world, Now: now}
+}
+
+// found are the findings of each check that has some: code, severity, object and field.
+func (g *atGitHub) found() map[string][]string {
+	g.t.Helper()
 	all := map[string][]string{}
-	for _, r := range Run(g.t.Context(), (&GitHub{Client: client, World: g.world, Now: time.Now()}).Checks()) {
+	for _, r := range Run(g.t.Context(), g.checks(time.Now()).Checks()) {
 		for _, f := range r.Findings {
 			all[r.Check] = append(all[r.Check],
 				strings.TrimSpace(strings.Join([]string{string(f.Code), string(f.Severity), f.Object, f.Field}, " ")))
@@ -119,13 +138,7 @@ func TestWhatIsWrongAtGitHubIsFound(t *testing.T) {
 		"the address of app.yml": {func(g *atGitHub) { g.app.SetWebhookURL(m.HookAttributes.URL) }, map[string][]string{
 			"webhook": {"NoWebhook Error webhook of GitHub App turnout url"},
 		}},
-		"deliveries are refused": {func(g *atGitHub) {
-			_, err := g.repo.CommitFiles(githubtest.Commit{Message: "A change", Files: githubtest.Text(map[string]string{"a": "2"})})
-			check(g.t, err)
-			check(g.t, g.server.Wait(g.t.Context(), func() bool {
-				return slices.ContainsFunc(g.app.Deliveries(), func(d githubtest.Delivery) bool { return d.Event == "push" && d.Done })
-			}))
-		}, map[string][]string{"webhook": {"LostDeliveries Warning webhook of GitHub App turnout"}}},
+		"deliveries are refused": {func(g *atGitHub) { g.loses("2") }, map[string][]string{"webhook": {"LostDeliveries Warning webhook of GitHub App turnout"}}},
 		"GitHub is down": {func(g *atGitHub) { g.server.SetOutage(true) }, map[string][]string{
 			"app": {"Unchecked Unknown github app"}, "installations": {"Unchecked Unknown github installations"},
 			"webhook": {"Unchecked Unknown github webhook"}, "repositories": {"Unchecked Unknown github repositories"},
