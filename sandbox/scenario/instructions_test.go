@@ -149,6 +149,8 @@ func (n *newcomer) patch(kind, name, patch string) {
 		object = &appsv1.Deployment{ObjectMeta: meta}
 	case "service":
 		object = &corev1.Service{ObjectMeta: meta}
+	case "namespace":
+		object = &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	default:
 		n.t.Fatalf("the newcomer of these tests cannot patch a %s", kind)
 	}
