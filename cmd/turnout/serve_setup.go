@@ -83,10 +83,14 @@ func (c *serveConfig) setUp(ctx context.Context, page *setup.Page, log *slog.Log
 	return &app, nil
 }
 
-// alive answers the kubelet of a process that has no App, and the setup page's test delivery.
+// alive answers the kubelet of a process that has no App, and the setup page's test delivery. It
+// is ready, too: a load balancer sends nothing to a pod that is not, and the delivery would be
+// lost. No webhook is, since there is no App.
 func alive(page *setup.Page) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
+	for _, path := range []string{"/healthz", "/readyz"} {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
+	}
 	mux.HandleFunc("POST /webhook", page.Ping)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "there is no GitHub App yet", http.StatusServiceUnavailable)

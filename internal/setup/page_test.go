@@ -230,8 +230,10 @@ func TestATestDeliveryShowsWhetherGitHubReachesTurnout(t *testing.T) {
 	if got := ping(r, "ping", ""); got != http.StatusServiceUnavailable {
 		t.Errorf("before there is an App, a ping gets %d", got)
 	}
+	var first sync.Once
 	r.Hooks = hooks(func(req *http.Request) (*http.Response, error) { // the load balancer sends it to the other replica
 		answer := httptest.NewRecorder()
+		first.Do(func() { answer.WriteHeader(http.StatusServiceUnavailable) }) // which does not know the App yet
 		other.Ping(answer, req)
 		return answer.Result(), nil
 	})
