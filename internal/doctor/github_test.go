@@ -138,7 +138,9 @@ func TestWhatIsWrongAtGitHubIsFound(t *testing.T) {
 		"the address of app.yml": {func(g *atGitHub) { g.app.SetWebhookURL(m.HookAttributes.URL) }, map[string][]string{
 			"webhook": {"NoWebhook Error webhook of GitHub App turnout url"},
 		}},
-		"deliveries are refused": {func(g *atGitHub) { g.loses("2") }, map[string][]string{"webhook": {"LostDeliveries Warning webhook of GitHub App turnout"}}},
+		"deliveries are refused": {func(g *atGitHub) { g.loses("2") }, map[string][]string{
+			"webhook": {"LostDeliveries Warning webhook of GitHub App turnout"},
+		}},
 		"GitHub is down": {func(g *atGitHub) { g.server.SetOutage(true) }, map[string][]string{
 			"app": {"Unchecked Unknown github app"}, "installations": {"Unchecked Unknown github installations"},
 			"webhook": {"Unchecked Unknown github webhook"}, "repositories": {"Unchecked Unknown github repositories"},
