@@ -118,7 +118,7 @@ func (n adopts) inTheSandbox(u *unstructured.Unstructured) {
 func TestAdoptByThePageUnderLoad(t *testing.T) {
 	t.Parallel()
 	n := adopts{newNewcomer(t, "adopt", example)}
-	n.empties("k8s")
+	n.empties()
 	// As found: without a BackendConfig, so that connections do not drain.
 	undrained := strings.Replace(oneOfEach, "  annotations: {cloud.google.com/backend-config: '{\"default\": \"web\"}'}\n", "", 1)
 	_, undrained, _ = strings.Cut(undrained, "\n---\n")
@@ -128,7 +128,7 @@ func TestAdoptByThePageUnderLoad(t *testing.T) {
 			n.types(line)
 		}
 	}
-	n.empties("k8s")
+	n.empties()
 	n.clones()
 	n.awaitEverywhere("/", "v1.0.0+first")
 	stop := n.uses("/")

@@ -49,10 +49,10 @@ func (n *newcomer) writes(file, text string) {
 	}
 }
 
-// empties empties a folder of the newcomer's copy.
-func (n *newcomer) empties(folder string) {
+// empties empties the folder of the newcomer's manifests.
+func (n *newcomer) empties() {
 	n.t.Helper()
-	dir := filepath.Join(n.dir, folder)
+	dir := filepath.Join(n.dir, "k8s")
 	if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700)); err != nil {
 		n.t.Fatal(err)
 	}
@@ -222,7 +222,7 @@ func TestFromZeroTheTwoApplications(t *testing.T) {
 func TestFromZeroTheLeastBlueGreen(t *testing.T) {
 	t.Parallel()
 	n := newNewcomer(t, "zero-least", example)
-	n.empties("k8s")
+	n.empties()
 	n.writes("k8s/all.yaml", manifestsOf(t, "docs/zero-downtime.md", "kind: BackendConfig", "kind: Deployment"))
 	n.writes("k8s/bluegreen.yaml", manifestsOf(t, "README.md", "kind: BlueGreen"))
 	n.ships(nil, name)
@@ -297,7 +297,7 @@ spec:
 func TestFromZeroOneOfEach(t *testing.T) {
 	t.Parallel()
 	n := newNewcomer(t, "zero-one", example)
-	n.empties("k8s")
+	n.empties()
 	n.writes("k8s/web.yaml", oneOfEach)
 	n.writes("k8s/bluegreen.yaml", manifestsOf(t, "docs/first-days.md", "kind: BlueGreen", "service: web"))
 	n.ships(nil)
