@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
+
+	"github.com/turnout-dev/turnout/sandbox/frontends"
 )
 
 // GKE is the controllerName of GKE's own Gateways.
@@ -26,6 +28,8 @@ type Config struct {
 	FrontEnds int
 	// Delays are how late changes take effect. Default: [DefaultDelays].
 	Delays *Delays
+	// Adoption, if set, reports which table of routes the front ends use.
+	Adoption *frontends.Adoption
 	// Log defaults to slog.Default().
 	Log *slog.Logger
 }

@@ -2,32 +2,29 @@ package gateway
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httputil"
-	"sync/atomic"
 	"time"
 
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/turnout-dev/turnout/sandbox/frontends"
 )
 
-// fleet is all front ends. New connections go to them in turn; each connection stays with
-// its front end.
+// fleet is all front ends.
 type fleet struct {
 	config    *Config
 	frontEnds []*frontEnd
-	turn      atomic.Uint64
 }
 
 // frontEnd forwards requests by the table that it has adopted.
 type frontEnd struct {
 	pool    *pool
 	log     *slog.Logger
-	adopted atomic.Pointer[table]
+	adopted frontends.Adopted[*table]
 	reverse *httputil.ReverseProxy
 }
 
@@ -35,65 +32,37 @@ func newFleet(c *Config, p *pool) *fleet {
 	f := &fleet{config: c}
 	for range c.FrontEnds {
 		fe := &frontEnd{pool: p, log: c.Log}
-		fe.adopted.Store(&table{})
+		fe.adopted.Adopt(&table{})
 		fe.reverse = fe.newReverseProxy()
 		f.frontEnds = append(f.frontEnds, fe)
 	}
 	return f
 }
 
-// publish makes the front ends adopt a table one after the other. No front end goes back
-// to an older table.
+// publish makes the front ends adopt a table one after the other.
 func (f *fleet) publish(t *table) {
-	first, last := f.config.Delays.FirstAdoption, f.config.Delays.LastAdoption
-	for i, fe := range f.frontEnds {
-		delay := first
-		if n := len(f.frontEnds); n > 1 {
-			delay += (last - first) * time.Duration(i) / time.Duration(n-1)
-		}
-		time.AfterFunc(delay, func() { fe.adopt(t) })
-	}
+	f.config.Adoption.Record(t.serial, f.used())
+	frontends.Stagger(len(f.frontEnds), f.config.Delays.FirstAdoption, f.config.Delays.LastAdoption, func(i int) {
+		f.frontEnds[i].adopted.Adopt(t)
+		f.config.Adoption.Record(t.serial, f.used())
+	})
 }
 
-func (fe *frontEnd) adopt(t *table) {
-	for {
-		before := fe.adopted.Load()
-		if before.serial >= t.serial || fe.adopted.CompareAndSwap(before, t) {
-			return
-		}
+// used are the serials of the tables that the front ends use.
+func (f *fleet) used() (serials []int) {
+	for _, fe := range f.frontEnds {
+		serials = append(serials, fe.adopted.Load().serial)
 	}
+	return serials
 }
 
-type frontEndKey struct{}
-
-// shutdownTimeout bounds the requests in progress when ctx ends.
-const shutdownTimeout = 5 * time.Second
-
-// serve answers clients until ctx ends, then finishes the requests in progress.
+// serve answers clients until ctx ends.
 func (f *fleet) serve(ctx context.Context, listener net.Listener) error {
-	server := &http.Server{
-		ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog:          slog.NewLogLogger(f.config.Log.Handler(), slog.LevelDebug),
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			r.Context().Value(frontEndKey{}).(*frontEnd).ServeHTTP(w, r)
-		}),
-		ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
-			return context.WithValue(ctx, frontEndKey{}, f.frontEnds[f.turn.Add(1)%uint64(len(f.frontEnds))])
-		},
+	var all []http.Handler
+	for _, fe := range f.frontEnds {
+		all = append(all, fe)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
-	select {
-	case err := <-ended:
-		return fmt.Errorf("serving clients: %w", err)
-	case <-ctx.Done():
-	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
-	defer cancel()
-	if err := server.Shutdown(drain); errors.Is(err, context.DeadlineExceeded) {
-		return server.Close()
-	}
-	return nil
+	return frontends.Serve(ctx, listener, f.config.Log, all)
 }
 
 // pick chooses a backend by weight: each gets its share of the sum, and weight 0 gets

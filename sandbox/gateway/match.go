@@ -17,6 +17,9 @@ type table struct {
 	entries []entry // the first match wins
 }
 
+// Serial grows with each table.
+func (t *table) Serial() int { return t.serial }
+
 // entry is one match of one rule of a route, under one host.
 type entry struct {
 	host  string // exact, *.suffix, or empty for any

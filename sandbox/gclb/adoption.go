@@ -1,32 +1,17 @@
 package gclb
 
-import "sync"
+import (
+	"sync"
 
-// Adoption is the progress of the front ends. Clients cannot see it; a test that counts failed
-// requests from the first one on must know when all front ends serve.
+	"github.com/turnout-dev/turnout/sandbox/frontends"
+)
+
+// Adoption is the progress of the front ends, and the newest configuration, which they follow.
 type Adoption struct {
-	mu      sync.Mutex
-	newest  view
-	adopted []int
-}
+	frontends.Adoption
 
-// Published is the newest configuration for the front ends.
-func (a *Adoption) Published() int {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.newest.serial
-}
-
-// ByAll reports whether every front end uses a configuration or a newer one.
-func (a *Adoption) ByAll(configuration int) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, serial := range a.adopted {
-		if serial < configuration {
-			return false
-		}
-	}
-	return len(a.adopted) > 0
+	mu     sync.Mutex
+	newest view
 }
 
 // Leads is the backend service to which the newest configuration sends a host's path, and that
@@ -41,21 +26,15 @@ func (a *Adoption) Leads(host, path string) (backend string, configuration int) 
 	return backend, newest.serial
 }
 
-// record notes which configuration each front end uses. None goes back to an older one, so
-// what was seen earlier and is recorded later changes nothing.
+// record notes which configuration each front end uses.
 func (a *Adoption) record(published view, adopted []int) {
 	if a == nil {
 		return
 	}
+	a.Record(published.serial, adopted)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if published.serial > a.newest.serial {
 		a.newest = published
-	}
-	for i, serial := range adopted {
-		if i == len(a.adopted) {
-			a.adopted = append(a.adopted, serial)
-		}
-		a.adopted[i] = max(a.adopted[i], serial)
 	}
 }

@@ -10,30 +10,28 @@ import (
 	"net/http/httputil"
 	"sync/atomic"
 	"time"
+
+	"github.com/turnout-dev/turnout/sandbox/frontends"
 )
 
-// Timeouts of a front end: idle connections from clients last at most 610 s, those to endpoints
-// 600 s (cloud.google.com/load-balancing/docs/https, timeouts and retries).
+// Timeouts of a front end: idle connections to endpoints last at most 600 s
+// (cloud.google.com/load-balancing/docs/https, timeouts and retries).
 const (
-	clientKeepAlive  = 610 * time.Second
 	backendKeepAlive = 600 * time.Second
 	connectTimeout   = 2 * time.Second
-	shutdownTimeout  = 5 * time.Second
 )
 
-// fleet is all front ends. A connection belongs to one of them for its whole life; they take
-// turns.
+// fleet is all front ends.
 type fleet struct {
 	config    *Config
 	frontEnds []*frontEnd
-	turn      atomic.Uint64
 }
 
 // frontEnd sends requests by its adopted configuration.
 type frontEnd struct {
 	compute   *compute
 	log       *slog.Logger
-	adopted   atomic.Pointer[view]
+	adopted   frontends.Adopted[*view]
 	turn      atomic.Uint64 // of endpoints
 	transport *http.Transport
 	reverse   *httputil.ReverseProxy
@@ -48,39 +46,23 @@ func newFleet(c *Config) *fleet {
 			IdleConnTimeout:     backendKeepAlive,
 		}}
 		fe.reverse = fe.newReverseProxy()
-		fe.adopted.Store(&view{})
+		fe.adopted.Adopt(&view{})
 		f.frontEnds = append(f.frontEnds, fe)
 	}
 	return f
 }
 
-// publish makes every front end adopt a configuration at its own time, the first one first. None
-// returns to an older one.
+// publish makes every front end adopt a configuration at its own time, the first one first.
 func (f *fleet) publish(v view) {
-	first, last := f.config.Delays.FirstAdoption, f.config.Delays.LastAdoption
-	n := len(f.frontEnds)
+	n, first, last := len(f.frontEnds), f.config.scaled(f.config.Delays.FirstAdoption), f.config.scaled(f.config.Delays.LastAdoption)
 	f.config.Adoption.record(v, f.used())
-	for i, fe := range f.frontEnds {
-		delay := first
-		if n > 1 {
-			delay += (last - first) * time.Duration(i) / time.Duration(n-1)
+	frontends.Stagger(n, first, last, func(i int) {
+		if i == n-1 && max(first, last) > 0 && f.config.HoldAdoption != nil {
+			f.config.HoldAdoption()
 		}
-		if delay <= 0 {
-			f.adopt(fe, &v)
-			continue
-		}
-		time.AfterFunc(f.config.scaled(delay), func() {
-			if i == n-1 && f.config.HoldAdoption != nil {
-				f.config.HoldAdoption()
-			}
-			f.adopt(fe, &v)
-		})
-	}
-}
-
-func (f *fleet) adopt(fe *frontEnd, v *view) {
-	fe.adopt(v)
-	f.config.Adoption.record(*v, f.used())
+		f.frontEnds[i].adopted.Adopt(&v)
+		f.config.Adoption.record(v, f.used())
+	})
 }
 
 // used are the serials of the configurations that the front ends use.
@@ -91,54 +73,14 @@ func (f *fleet) used() (serials []int) {
 	return serials
 }
 
-func (fe *frontEnd) adopt(v *view) {
-	for {
-		before := fe.adopted.Load()
-		if before.serial >= v.serial || fe.adopted.CompareAndSwap(before, v) {
-			return
-		}
-	}
-}
-
-// frontEndKey carries a connection's front end.
-type frontEndKey struct{}
-
-// serve answers clients until ctx ends, and then the requests in progress.
+// serve answers clients until ctx ends.
 func (f *fleet) serve(ctx context.Context, listener net.Listener) error {
-	server := &http.Server{
-		Handler:           http.HandlerFunc(serveByFrontEnd),
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       clientKeepAlive,
-		ErrorLog:          slog.NewLogLogger(f.config.Log.Handler(), slog.LevelDebug),
-		ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
-			return context.WithValue(ctx, frontEndKey{}, f.next())
-		},
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
-	select {
-	case err := <-ended:
-		return fmt.Errorf("serving clients: %w", err)
-	case <-ctx.Done():
-	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
-	defer cancel()
-	err := server.Shutdown(drain)
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = server.Close()
-	}
+	var all []http.Handler
 	for _, fe := range f.frontEnds {
-		fe.transport.CloseIdleConnections()
+		all = append(all, fe)
+		defer fe.transport.CloseIdleConnections()
 	}
-	return err
-}
-
-func (f *fleet) next() *frontEnd {
-	return f.frontEnds[f.turn.Add(1)%uint64(len(f.frontEnds))]
-}
-
-func serveByFrontEnd(w http.ResponseWriter, r *http.Request) {
-	r.Context().Value(frontEndKey{}).(*frontEnd).ServeHTTP(w, r)
+	return frontends.Serve(ctx, listener, f.config.Log, all)
 }
 
 // refusal is an answer of the load balancer itself. The details appear only in its log

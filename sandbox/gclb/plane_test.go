@@ -3,7 +3,6 @@ package gclb
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -236,16 +235,6 @@ func TestLaggingFrontEndStillSendsToADeletedBackendService(t *testing.T) {
 			t.Errorf("the first front end answers %d, the last %d", first, last)
 		}
 	})
-}
-
-func TestFrontEndNeverGoesBackToAnOlderConfiguration(t *testing.T) {
-	b := newFleet(&Config{FrontEnds: 1, Log: slog.Default()})
-	fe := b.frontEnds[0]
-	fe.adopt(&view{serial: 2})
-	fe.adopt(&view{serial: 1})
-	if got := fe.adopted.Load().serial; got != 2 {
-		t.Errorf("it uses %d", got)
-	}
 }
 
 func TestLoadBalancersOwnAnswers(t *testing.T) {

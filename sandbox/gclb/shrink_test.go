@@ -1,10 +1,6 @@
 package gclb
 
 import (
-	"context"
-	"log/slog"
-	"net"
-	"net/http"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -71,42 +67,5 @@ func TestScaleDownLosesRequestsUnlessPodsOutliveTheDetach(t *testing.T) {
 			}
 			r.await("its event", func() bool { return len(r.events("blue", corev1.EventTypeNormal, "Detach")) > 0 })
 		})
-	}
-}
-
-func TestConnectionOfAClientStaysWithItsFrontEnd(t *testing.T) {
-	f := newFleet(&Config{FrontEnds: 2, Log: slog.New(slog.DiscardHandler)})
-	ctx, stop := context.WithCancel(t.Context())
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- f.serve(ctx, listener) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	f.frontEnds[0].adopt(&view{
-		serial: 1, urlMaps: []urlMap{{fallback: "default"}},
-		backends: map[string]backendService{"default": {system: true}},
-	})
-	ask := func(client *http.Client) string {
-		r := &rig{t: t, address: listener.Addr().String()}
-		_, body := r.ask(client, "", "/")
-		return body
-	}
-	one := &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}}
-	first := ask(one)
-	for range 4 {
-		if again := ask(one); again != first {
-			t.Errorf("on one connection the answers are %q and %q", first, again)
-		}
-	}
-	fresh := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	if second, third := ask(fresh), ask(fresh); second == third {
-		t.Errorf("two new connections went to one front end: %q", second)
 	}
 }

@@ -13,6 +13,9 @@ type view struct {
 	backends map[string]backendService
 }
 
+// Serial grows with each view.
+func (v *view) Serial() int { return v.serial }
+
 // backendService sends to the healthy endpoints of its NEGs. It is a value.
 type backendService struct {
 	name        string // the full place: gce and gce-internal share names

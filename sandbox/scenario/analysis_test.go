@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/githubtest"
 	"github.com/turnout-dev/turnout/sandbox/prometheus"
 )
 
@@ -23,10 +24,11 @@ import (
 const measuredImage = "gcr.io/acme-prod/my-python-app:measured"
 
 // measuredApp is the example with metrics: it counts the answers of its first page by
-// status and by duration. A status that it never answered has no series.
+// status and by duration. A status that it never answered has no series. It has the page
+// /api, which is like the first one.
 func measuredApp(app string) string {
 	for _, change := range [][2]string{
-		{`"/slow": self.slow}`, `"/slow": self.slow, "/metrics": self.metrics}`},
+		{`"/slow": self.slow}`, `"/slow": self.slow, "/metrics": self.metrics, "/api": self.root}`},
 		{"    def healthz(self, _query):", `    def metrics(self, _query):
         lines = [f'http_requests_total{{code="{c}"}} {n}' for c, n in self.server.answers.items()]
         lines += [f'http_seconds_bucket{{le="{le}"}} {n}' for le, n in self.server.seconds.items()]
@@ -78,9 +80,26 @@ func slowerApp(app string) string {
 	return strings.Replace(measuredApp(app), began, began+"        time.sleep(0.6)\n", 1)
 }
 
-// adoptMeasured runs the example with metrics, a Prometheus that scrapes them, and a
-// BlueGreen that judges them.
-func adoptMeasured(t *testing.T, namespace, mode, deadline string) (*application, *prometheus.Prometheus) {
+// measuredSources is the repository of the example with metrics.
+func measuredSources(t *testing.T) map[string]githubtest.File {
+	t.Helper()
+	files := sources(t, example)
+	app := files["app.py"]
+	app.Content = measuredApp(app.Content)
+	files["app.py"] = app
+	return files
+}
+
+// useImage makes a Deployment's container run an image.
+func useImage(t *testing.T, deployment *unstructured.Unstructured, image string) {
+	t.Helper()
+	containers, _, _ := unstructured.NestedSlice(deployment.Object, "spec", "template", "spec", "containers")
+	containers[0].(map[string]any)["image"] = image
+	set(t, deployment, containers, "spec", "template", "spec", "containers")
+}
+
+// scrape starts a Prometheus that scrapes the pods of namespaces.
+func scrape(t *testing.T, namespaces ...string) *prometheus.Prometheus {
 	t.Helper()
 	targets := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		type group struct {
@@ -88,15 +107,17 @@ func adoptMeasured(t *testing.T, namespace, mode, deadline string) (*application
 			Labels  map[string]string `json:"labels"`
 		}
 		groups := []group{}
-		var pods corev1.PodList
-		if err := running.kube.List(r.Context(), &pods, client.InNamespace(namespace)); err != nil {
-			w.WriteHeader(http.StatusInternalServerError)
-			return
-		}
-		for _, p := range pods.Items {
-			if p.Status.PodIP != "" {
-				labels := map[string]string{"namespace": namespace, "color": p.Labels["version"]}
-				groups = append(groups, group{[]string{p.Status.PodIP + ":8080"}, labels})
+		for _, namespace := range namespaces {
+			var pods corev1.PodList
+			if err := running.kube.List(r.Context(), &pods, client.InNamespace(namespace)); err != nil {
+				w.WriteHeader(http.StatusInternalServerError)
+				return
+			}
+			for _, p := range pods.Items {
+				if p.Status.PodIP != "" {
+					labels := map[string]string{"namespace": namespace, "color": p.Labels["version"]}
+					groups = append(groups, group{[]string{p.Status.PodIP + ":8080"}, labels})
+				}
 			}
 		}
 		w.Header().Set("Content-Type", "application/json")
@@ -110,40 +131,59 @@ func adoptMeasured(t *testing.T, namespace, mode, deadline string) (*application
 		t.Fatal(err)
 	}
 	t.Cleanup(p.Stop)
-	files := sources(t, example)
-	app := files["app.py"]
-	app.Content = measuredApp(app.Content)
-	files["app.py"] = app
-	a := newApplication(t, namespace, files)
-	grant := `{"metadata":{"annotations":{"turnout.dev/metrics":"` + p.URL + `"}}}`
-	a.change(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, grant)
+	return p
+}
+
+// allowMetrics lets Turnout ask a server for an application's metrics.
+func (a *application) allowMetrics(p *prometheus.Prometheus) {
+	a.t.Helper()
+	a.change(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: a.namespace}},
+		`{"metadata":{"annotations":{"`+v1alpha1.MetricsAnnotation+`":"`+p.URL+`"}}}`)
+}
+
+// judged is a field analysis of a BlueGreen's spec.
+type judged struct {
+	by             *prometheus.Prometheus
+	mode, deadline string
+	minSamples     int64 // of the requests whose failures are counted
+}
+
+func (j judged) spec() map[string]any {
 	const quantile = `histogram_quantile(0.9, sum by (le) (increase(http_seconds_bucket{namespace="$namespace",color="$color"}[$window])))`
 	const requests = `sum(increase(http_requests_total{namespace="$namespace",color="$color"`
+	return map[string]any{
+		"prometheus": map[string]any{"url": j.by.URL}, "mode": j.mode, "interval": "5s", "deadline": j.deadline,
+		"checks": []any{
+			map[string]any{
+				"name": "failures", "minSamples": j.minSamples, "query": requests + `,code=~"5.."}[$window]))`, "samples": requests + `}[$window]))`,
+			},
+			map[string]any{
+				"name": "p90", "minSamples": int64(5), "query": quantile, "samples": requests + `}[$window]))`,
+				"pass": "value < 0.25 || value <= other * 1.5",
+			},
+		},
+	}
+}
+
+// adoptMeasured runs the example with metrics, a Prometheus that scrapes them, and a
+// BlueGreen that judges them.
+func adoptMeasured(t *testing.T, namespace, mode, deadline string) (*application, *prometheus.Prometheus) {
+	t.Helper()
+	p := scrape(t, namespace)
+	a := newApplication(t, namespace, measuredSources(t))
+	a.allowMetrics(p)
 	a.apply(filepath.Join(example, "k8s"), func(u *unstructured.Unstructured) {
 		switch u.GetKind() {
 		case "Deployment":
 			set(t, u, int64(1), "spec", "replicas")
-			containers, _, _ := unstructured.NestedSlice(u.Object, "spec", "template", "spec", "containers")
-			containers[0].(map[string]any)["image"] = measuredImage
-			set(t, u, containers, "spec", "template", "spec", "containers")
+			useImage(t, u, measuredImage)
 		case "Ingress":
 			a.setHost(u)
 		case "BlueGreen":
 			a.take(u)
 			set(t, u, "10s", "spec", "soak")
 			set(t, u, "6s", "spec", "drain") // several versions come in turn
-			set(t, u, map[string]any{
-				"prometheus": map[string]any{"url": p.URL}, "mode": mode, "interval": "5s", "deadline": deadline,
-				"checks": []any{
-					map[string]any{
-						"name": "failures", "minSamples": int64(20), "query": requests + `,code=~"5.."}[$window]))`, "samples": requests + `}[$window]))`,
-					},
-					map[string]any{
-						"name": "p90", "minSamples": int64(5), "query": quantile, "samples": requests + `}[$window]))`,
-						"pass": "value < 0.25 || value <= other * 1.5",
-					},
-				},
-			}, "spec", "analysis")
+			set(t, u, judged{by: p, mode: mode, deadline: deadline, minSamples: 20}.spec(), "spec", "analysis")
 		}
 	})
 	a.awaitReason(v1alpha1.ReasonReady)

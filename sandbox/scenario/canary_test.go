@@ -73,18 +73,24 @@ func (a *application) awaitShared(one, other string) {
 	a.t.Helper()
 	seen := map[string]int{}
 	a.await("users of both versions", func(ctx context.Context) (bool, string) {
-		got, err := askGateway(ctx, "/", nil)
-		if err == nil {
+		got, err := a.askGateway(ctx, "/", nil)
+		if got.well(err) == nil {
 			seen[got.version]++
 		}
 		return seen[one] > 0 && seen[other] > 0 && len(seen) == 2, fmt.Sprint(seen, err)
 	})
 }
 
-// expectWeights checks the weights of both rules.
+// expectWeights checks that both rules have the same weights.
 func expectWeights(t *testing.T, a *application, when, want string) {
 	t.Helper()
-	if diff := cmp.Diff([]string{want, want}, a.weights()); diff != "" {
+	expectRules(t, a, when, want, want)
+}
+
+// expectRules checks the weights of each rule.
+func expectRules(t *testing.T, a *application, when string, want ...string) {
+	t.Helper()
+	if diff := cmp.Diff(want, a.weights()); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", when, diff)
 	}
 }

@@ -91,7 +91,7 @@ func (n *newcomer) pushes() *githubtest.PullRequest {
 func (n *newcomer) awaitEverywhere(path, version string) {
 	n.t.Helper()
 	n.awaitPath(n.host(), path, version)
-	n.awaitFrontEnds()
+	n.awaitFrontEnds(&running.adoption.ingress.Adoption)
 }
 
 // uses requests a path all the while. The returned function ends that and checks that no

@@ -16,66 +16,98 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/sandbox/gateway"
+	"github.com/turnout-dev/turnout/sandbox/prometheus"
 	"github.com/turnout-dev/turnout/sandbox/world"
 )
 
 // gateways have front ends; the last adopts a change 20 s after the controller reports it.
-var gateways = gateway.Config{Delays: &gateway.Delays{
+var gateways = gateway.Config{Adoption: &running.adoption.gateway, Delays: &gateway.Delays{
 	Programme: 300 * time.Millisecond, FirstAdoption: 200 * time.Millisecond, LastAdoption: 20 * time.Second,
 	Attach: 200 * time.Millisecond, Detach: 200 * time.Millisecond, HealthInterval: 200 * time.Millisecond,
 }}
 
-// adoptOnGateway runs the example behind a Gateway, with a second, more specific rule in
-// its route.
-func adoptOnGateway(t *testing.T) *application {
-	t.Helper()
-	a := newApplication(t, "gateway", sources(t, example))
+// createGatewayClass creates the class of all Gateways.
+func createGatewayClass(ctx context.Context) error {
 	class := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"controllerName": gateway.GKE}}}
 	class.SetAPIVersion("gateway.networking.k8s.io/v1")
 	class.SetKind("GatewayClass")
 	class.SetName(world.GatewayClass)
-	a.create(class)
-	one := func(u *unstructured.Unstructured) {
+	return running.kube.Create(ctx, class)
+}
+
+// behindGateway is the example with metrics, behind a Gateway.
+type behindGateway struct {
+	namespace string
+	replicas  int64                  // of each colour; default: 1
+	spec      map[string]any         // fields of its BlueGreen
+	by        *prometheus.Prometheus // that it may be judged by; default: none
+}
+
+// adopt runs it. Its route has two rules: for / and, more specific, for exactly /api.
+func (b behindGateway) adopt(t *testing.T) *application {
+	t.Helper()
+	a := newApplication(t, b.namespace, measuredSources(t))
+	if b.by != nil {
+		a.allowMetrics(b.by)
+	}
+	ofColor := func(u *unstructured.Unstructured) {
 		if u.GetKind() == "Deployment" {
-			set(t, u, int64(1), "spec", "replicas")
+			set(t, u, max(b.replicas, 1), "spec", "replicas")
+			useImage(t, u, measuredImage)
 		}
 	}
 	for _, file := range []string{"deployment-blue", "deployment-green", "service-blue", "service-green"} {
-		a.applyFile(filepath.Join(example, "k8s", file+".yaml"), one)
+		a.applyFile(filepath.Join(example, "k8s", file+".yaml"), ofColor)
 	}
 	a.apply(filepath.Join(onGateway, "k8s"), func(u *unstructured.Unstructured) {
 		switch u.GetKind() {
 		case "HTTPRoute":
-			rules, _, _ := unstructured.NestedSlice(u.Object, "spec", "rules")
-			exact := runtime.DeepCopyJSONValue(rules[0]).(map[string]any)
-			exact["matches"] = []any{map[string]any{"path": map[string]any{"type": "Exact", "value": "/healthz"}}}
-			exact["filters"] = []any{map[string]any{"type": "ResponseHeaderModifier", "responseHeaderModifier": map[string]any{
-				"set": []any{map[string]any{"name": "X-Rule", "value": "exact"}},
-			}}}
-			set(t, u, append(rules, exact), "spec", "rules")
+			a.routeTwice(u)
 		case "BlueGreen":
 			a.take(u)
-			set(t, u, world.NameOf(running.GatewayURL), "spec", "url")
+			set(t, u, strings.Replace(world.NameOf(running.GatewayURL), "shop.localhost", a.gatewayHost(), 1), "spec", "url")
 			set(t, u, "1s", "spec", "soak")
-			set(t, u, "21s", "spec", "proof", "tail") // until the last front end has adopted a change
+			set(t, u, "21s", "spec", "drain")         // until the last front end has adopted a change
+			set(t, u, "21s", "spec", "proof", "tail") // likewise
+			for field, value := range b.spec {
+				set(t, u, value, "spec", field)
+			}
 		}
 	})
 	a.awaitReason(v1alpha1.ReasonReady)
 	return a
 }
 
+// routeTwice gives a route the application's host and a second rule.
+func (a *application) routeTwice(route *unstructured.Unstructured) {
+	a.t.Helper()
+	set(a.t, route, []any{a.gatewayHost()}, "spec", "hostnames")
+	rules, _, _ := unstructured.NestedSlice(route.Object, "spec", "rules")
+	exact := runtime.DeepCopyJSONValue(rules[0]).(map[string]any)
+	exact["matches"] = []any{map[string]any{"path": map[string]any{"type": "Exact", "value": "/api"}}}
+	exact["filters"] = []any{map[string]any{"type": "ResponseHeaderModifier", "responseHeaderModifier": map[string]any{
+		"set": []any{map[string]any{"name": "X-Rule", "value": "exact"}},
+	}}}
+	set(a.t, route, append(rules, exact), "spec", "rules")
+}
+
+// gatewayHost is the host of the application's route, a name of this machine.
+func (a *application) gatewayHost() string { return a.namespace + ".localhost" }
+
 // answer is an answer of the Gateway.
 type answer struct {
+	status        int
 	version, rule string
 	body          string
 }
 
-// askGateway asks the Gateway for a path.
-func askGateway(ctx context.Context, path string, header map[string]string) (answer, error) {
+// askGateway asks the Gateway for a path of the application.
+func (a *application) askGateway(ctx context.Context, path string, header map[string]string) (answer, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, running.GatewayURL+path, http.NoBody)
 	if err != nil {
 		return answer{}, err
 	}
+	req.Host = a.gatewayHost()
 	for name, value := range header {
 		req.Header.Set(name, value)
 	}
@@ -86,29 +118,35 @@ func askGateway(ctx context.Context, path string, header map[string]string) (ans
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return answer{}, err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return answer{}, fmt.Errorf("%s answered %s %s", path, resp.Status, body)
-	}
 	version, _, _ := strings.Cut(resp.Header.Get("X-App-Version"), "+")
-	return answer{version: version, rule: resp.Header.Get("X-Rule"), body: string(body)}, nil
+	return answer{status: resp.StatusCode, version: version, rule: resp.Header.Get("X-Rule"), body: string(body)}, err
 }
 
-// awaitGateway waits until all front ends answer with a version. They take turns.
+// well is an error for every answer but a good one.
+func (a answer) well(err error) error {
+	if err == nil && a.status != http.StatusOK {
+		return fmt.Errorf("the answer was %+v", a)
+	}
+	return err
+}
+
+// awaitGateway waits until all front ends answer with a version.
 func (a *application) awaitGateway(version string) {
 	a.t.Helper()
-	const turns = 6 // twice as many as there are
-	a.await(version, func(ctx context.Context) (bool, string) {
-		for range turns {
-			got, err := askGateway(ctx, "/", nil)
-			if got.version != version || err != nil {
-				return false, fmt.Sprint(got, err)
+	answers := func(n int) func(context.Context) (bool, string) {
+		return func(ctx context.Context) (bool, string) {
+			for range n {
+				got, err := a.askGateway(ctx, "/", nil)
+				if got.version != version || got.well(err) != nil {
+					return false, fmt.Sprint(got, err)
+				}
 			}
+			return true, version
 		}
-		return true, version
-	})
+	}
+	a.await("a first "+version, answers(1)) // the front ends have been told of it
+	a.awaitFrontEnds(&running.adoption.gateway)
+	a.await("only "+version, answers(6))
 }
 
 // route reads an HTTPRoute of the application.
@@ -150,22 +188,22 @@ func (a *application) password() map[string]string {
 }
 
 // usesBothRules sends a request to each of the route's two rules.
-func usesBothRules(ctx context.Context) error {
-	if _, err := askGateway(ctx, "/", nil); err != nil {
-		return err
+func (a *application) usesBothRules(ctx context.Context) error {
+	if got, err := a.askGateway(ctx, "/", nil); got.well(err) != nil {
+		return got.well(err)
 	}
-	got, err := askGateway(ctx, "/healthz", nil)
-	if err == nil && got.rule != "exact" {
-		err = fmt.Errorf("/healthz was answered by another rule: %+v", got)
+	got, err := a.askGateway(ctx, "/api", nil)
+	if err = got.well(err); err == nil && got.rule != "exact" {
+		err = fmt.Errorf("/api was answered by another rule: %+v", got)
 	}
 	return err
 }
 
 func TestReleasesOnAGatewayLoseNoRequest(t *testing.T) {
 	t.Parallel()
-	a := adoptOnGateway(t)
+	a := behindGateway{namespace: "gateway"}.adopt(t)
 	a.awaitGateway("v1.0.0")
-	stop := useAllTheWhile(t, usesBothRules)
+	stop := useAllTheWhile(t, a.usesBothRules)
 	pr := a.merge("Greet through a gateway", map[string]string{"VERSION": "v1.2.0\n"})
 	rel := a.follow(pr, "success", in(v1alpha1.ReleaseSucceeded))
 	if r := rel.Status.Route; r.LoadBalancer != v1alpha1.LoadBalancerGateway || r.TookEffectBy != v1alpha1.SignRouteStatus {
@@ -178,9 +216,9 @@ func TestReleasesOnAGatewayLoseNoRequest(t *testing.T) {
 		t.Errorf("after the switch (-want +got):\n%s", diff)
 	}
 	a.awaitGateway("v1.2.0")
-	for _, path := range []string{"/", "/healthz"} { // one for each rule
+	for _, path := range []string{"/", "/api"} { // one for each rule
 		a.await("the other colour behind the header at "+path, func(ctx context.Context) (bool, string) {
-			got, err := askGateway(ctx, path, a.password())
+			got, err := a.askGateway(ctx, path, a.password())
 			return got.version == "v1.0.0", fmt.Sprint(got, err)
 		})
 	}

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/turnout-dev/turnout/bot/githubtest"
+	"github.com/turnout-dev/turnout/sandbox/frontends"
 	"github.com/turnout-dev/turnout/sandbox/gateway"
 	"github.com/turnout-dev/turnout/sandbox/gclb"
 	"github.com/turnout-dev/turnout/sandbox/netns"
@@ -46,7 +47,11 @@ var running struct { //nolint:gochecknoglobals // TestMain has no other way to h
 	kube           client.WithWatch
 	writer, reader *githubtest.User
 	balancerLog    string // file name
-	adoption       gclb.Adoption
+	// adoption is how far the front ends of Ingresses and of Gateways are.
+	adoption struct {
+		ingress gclb.Adoption
+		gateway frontends.Adoption
+	}
 }
 
 func TestMain(m *testing.M) {
@@ -101,7 +106,7 @@ func inWorld(m *testing.M, inside *netns.Namespace, dir string) (_ int, err erro
 	running.World, err = world.Start(ctx, world.Options{
 		Inside: inside, Dir: dir, CRDs: []string{project + "/config/crd", gatewayAPI}, Bucket: bucket, Seeds: seeds(), BackoffScale: 0.1,
 		LoadBalancer: gclb.Config{
-			Speed: speed, Adoption: &running.adoption,
+			Speed: speed, Adoption: &running.adoption.ingress,
 			Log: slog.New(slog.NewTextHandler(balancer, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		},
 		Plain: true, Gateway: &gateways, Audit: turnout.Auditing(),
@@ -121,6 +126,9 @@ func inWorld(m *testing.M, inside *netns.Namespace, dir string) (_ int, err erro
 	}
 	if running.kube, err = turnout.Admin(running.World); err != nil {
 		return 1, err
+	}
+	if err := createGatewayClass(ctx); err != nil {
+		return 1, errors.Join(err, running.turnout.Stop())
 	}
 	// Cloud Build's bucket of the newcomer's project.
 	running.Storage.CreateBucketWithOpts(fakestorage.CreateBucketOpts{Name: fromZero + "_cloudbuild"})

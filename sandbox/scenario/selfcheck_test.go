@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/sandbox/frontends"
 )
 
 // selfcheck is a command that fails if the container's VERSION says broken.
@@ -56,13 +57,13 @@ func TestGateRunsItsCommandInThePodsBeforeUsersReachThem(t *testing.T) {
 	}
 }
 
-// awaitFrontEnds waits until every front end of the load balancer serves what its newest one
+// awaitFrontEnds waits until every front end of a load balancer serves what its newest one
 // serves. An earlier right answer shows only that one of them does.
-func (a *application) awaitFrontEnds() {
+func (a *application) awaitFrontEnds(of *frontends.Adoption) {
 	a.t.Helper()
-	configuration := running.adoption.Published()
+	configuration := of.Published()
 	a.await("all front ends to serve", func(context.Context) (bool, string) {
-		return running.adoption.ByAll(configuration), fmt.Sprint("configuration ", configuration)
+		return of.ByAll(configuration), fmt.Sprint("configuration ", configuration)
 	})
 }
 
@@ -71,7 +72,7 @@ func (a *application) awaitFrontEnds() {
 // load balancer's refusals. Asking begins once every front end serves.
 func (a *application) watchUsers(want string) (stop func() []string) {
 	a.t.Helper()
-	a.awaitFrontEnds()
+	a.awaitFrontEnds(&running.adoption.ingress.Adoption)
 	began := time.Now()
 	ctx, cancel := context.WithCancel(a.t.Context())
 	var wrong []string
