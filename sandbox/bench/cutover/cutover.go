@@ -80,7 +80,7 @@ func Hosts() []string {
 		hosts = append(hosts, Host(name))
 	}
 	for i := range mostApplications {
-		hosts = append(hosts, Host(numbered("fails", i)))
+		hosts = append(hosts, Host(numbered("fails", i)), Host(numbered("canary", i)), Host(numbered("cancelled", i)))
 	}
 	return hosts
 }
@@ -94,6 +94,8 @@ const (
 	// readyEach bounds one application's time: the controller collects unreferenced backends
 	// every 2 minutes.
 	readyEach = 3
+	// canaryEach bounds another's: a release behind a Gateway waits 30 s for it to find pods healthy.
+	canaryEach = 4
 	// mostApplications is how many names Turnout's network knows.
 	mostApplications = 10
 )
@@ -145,6 +147,9 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		Options: o, kube: kube, writer: o.World.GitHub.AddUser("alice"),
 		fresh: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second},
 	}
+	if err := r.create(ctx, gatewayClass()); err != nil {
+		return Report{}, err
+	}
 	with := func(measure func(context.Context, int) (*app, error)) func(int) (*app, error) {
 		return func(n int) (*app, error) { return measure(ctx, n) }
 	}
@@ -156,6 +161,8 @@ func Run(ctx context.Context, o Options) (Report, error) {
 			{[]string{RollbackFromZero}, (n + 1) / 2, func(n int) (*app, error) { return r.shrunk(ctx, "zero-1", n) }},
 			{[]string{RollbackFromZero}, n / 2, func(n int) (*app, error) { return r.shrunk(ctx, "zero-2", n) }},
 		},
+		spread(Canary, n, canaryEach, func(i, n int) (*app, error) { return r.canary(ctx, numbered("canary", i), n) }),
+		spread(CanaryCancelled, n, canaryEach, func(i, n int) (*app, error) { return r.cancelled(ctx, numbered("cancelled", i), n) }),
 		spread(Ready, n, readyEach, func(i, n int) (*app, error) { return r.ready(ctx, numbered(Ready, i), n) }),
 		spread(GreenFails, n, failsEach, func(i, n int) (*app, error) { return r.fails(ctx, numbered("fails", i), n) }),
 		[]lane{

@@ -29,6 +29,14 @@ func Gateways(speed float64) *gateway.Config {
 	return &gateway.Config{Delays: &d}
 }
 
+// gatewayClass is the class of all Gateways.
+func gatewayClass() client.Object {
+	u := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"controllerName": gateway.GKE}}}
+	u.SetGroupVersionKind(kindOf("GatewayClass"))
+	u.SetName(world.GatewayClass)
+	return u
+}
+
 // kindOf is a kind of the Gateway API.
 func kindOf(kind string) schema.GroupVersionKind {
 	return schema.GroupVersion(gatewayv1.GroupVersion).WithKind(kind)
@@ -44,15 +52,12 @@ func (t *released) gatewayObjects() []client.Object {
 		u.SetName(name)
 		return u
 	}
-	class := object(kindOf("GatewayClass"), world.GatewayClass, map[string]any{"controllerName": gateway.GKE})
-	class.SetNamespace("")
 	all := []client.Object{
-		class,
 		object(kindOf("Gateway"), t.name, map[string]any{
 			"gatewayClassName": world.GatewayClass, "listeners": []any{map[string]any{"name": "http", "port": int64(80), "protocol": "HTTP"}},
 		}),
 		object(kindOf("HTTPRoute"), t.name, map[string]any{
-			"parentRefs": []any{map[string]any{"name": t.name}},
+			"parentRefs": []any{map[string]any{"name": t.name}}, "hostnames": []any{t.host},
 			"rules": []any{map[string]any{
 				"matches":     []any{map[string]any{"path": map[string]any{"type": "PathPrefix", "value": "/"}}},
 				"backendRefs": []any{map[string]any{"name": t.service(v1alpha1.Blue), "port": int64(80)}},
@@ -71,7 +76,8 @@ func (t *released) gatewayObjects() []client.Object {
 	return all
 }
 
-// watchRoute notes when users are sent to another colour.
+// watchRoute notes when all users are sent to a colour, be it after a time in which they were
+// divided.
 func (t *released) watchRoute(ctx context.Context) error {
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(kindOf("HTTPRouteList"))
@@ -86,10 +92,11 @@ func (t *released) watchRoute(ctx context.Context) error {
 			if !ok || u.GetName() != t.name {
 				continue
 			}
-			if now := t.allOf(u); now != "" && now != live {
-				live = now
+			now := t.allOf(u)
+			if now != "" && now != live {
 				t.moves <- move{to: now, at: time.Now()}
 			}
+			live = now
 		}
 	}()
 	return nil
@@ -117,30 +124,37 @@ func (t *released) allOf(u *unstructured.Unstructured) v1alpha1.Color {
 	return found
 }
 
-// onGateway releases behind a Gateway and rolls back, in turn, n times in all.
-func (r *run) onGateway(ctx context.Context, n int) (*app, error) {
-	a, err := r.newApp(ctx, onGateway, true)
+// behindGateway makes an application that users reach through a Gateway. More are fields of
+// its BlueGreen.
+func (r *run) behindGateway(ctx context.Context, name string, more map[string]any) (*released, error) {
+	a, err := r.newApp(ctx, name, true)
 	if err != nil {
 		return nil, err
 	}
 	a.entry = r.World.GatewayURL
-	t := &released{app: a, moves: make(chan move, 16), gateway: true}
-	if err := t.adopt(ctx, time.Hour); err != nil {
-		return a, err
+	t := &released{app: a, moves: make(chan move, 16), gateway: true, more: more}
+	return t, t.adopt(ctx, time.Hour)
+}
+
+// onGateway releases behind a Gateway and rolls back, in turn, n times in all.
+func (r *run) onGateway(ctx context.Context, n int) (*app, error) {
+	t, err := r.behindGateway(ctx, onGateway, nil)
+	if err != nil {
+		return t.orNil(), err
 	}
 	for i := 0; i < n; i += 2 {
 		version, pr, err := t.release(ctx, GatewaySwitch)
 		if err != nil {
-			return a, err
+			return t.app, err
 		}
 		if i+1 == n {
 			break
 		}
 		t.begin(GatewaySwitch)
 		if err := t.rollBack(ctx, GatewaySwitch, version, pr); err != nil {
-			return a, err
+			return t.app, err
 		}
 		t.progress(i, n)
 	}
-	return a, nil
+	return t.app, nil
 }

@@ -30,6 +30,8 @@ type released struct {
 	moves chan move
 	// gateway: users come through a Gateway, and not through an Ingress.
 	gateway bool
+	// more are fields of the BlueGreen's spec.
+	more map[string]any
 }
 
 // move is a change of the Service that users reach.
@@ -110,6 +112,7 @@ func (t *released) blueGreen(hold time.Duration) client.Object {
 		spec["gateway"] = map[string]any{"route": t.name}
 	}
 	maps.Copy(spec, t.Times)
+	maps.Copy(spec, t.more)
 	u := &unstructured.Unstructured{Object: map[string]any{"spec": spec}}
 	u.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("BlueGreen"))
 	u.SetNamespace(t.namespace)
@@ -185,7 +188,8 @@ func (t *released) stuck(ctx context.Context) string {
 	}
 	for i := range list.Items {
 		s := &list.Items[i].Status
-		if s.Phase.Finished() && s.Milestones.SwitchedAt == nil && s.Phase != v1alpha1.ReleaseSucceeded {
+		expected := s.Phase == v1alpha1.ReleaseSucceeded || s.Phase == v1alpha1.ReleaseCancelled // that one was asked for
+		if s.Phase.Finished() && s.Milestones.SwitchedAt == nil && !expected {
 			return t.describe(ctx)
 		}
 	}
@@ -207,8 +211,16 @@ func (t *released) describe(ctx context.Context) string {
 	return strings.Join(text, "; ")
 }
 
-// merge creates and merges the next version.
+// merge ships the next version, and approves it if it contains one that was rolled back.
 func (t *released) merge() (version string, pr *githubtest.PullRequest, err error) {
+	if version, pr, err = t.ship(); err == nil && t.count > 1 {
+		err = t.comment(pr, "/promote")
+	}
+	return version, pr, err
+}
+
+// ship creates and merges the next version.
+func (t *released) ship() (version string, pr *githubtest.PullRequest, err error) {
 	t.count++
 	version = fmt.Sprintf("v2.%d.0", t.count)
 	files := githubtest.Text(map[string]string{"VERSION": version + "\n"})
@@ -221,9 +233,6 @@ func (t *released) merge() (version string, pr *githubtest.PullRequest, err erro
 	}
 	if _, err := pr.Merge(t.user); err != nil {
 		return "", nil, fmt.Errorf("merging: %w", err)
-	}
-	if t.count > 1 { // it contains what was rolled back, and waits for a person
-		return version, pr, t.comment(pr, "/promote")
 	}
 	return version, pr, nil
 }

@@ -22,13 +22,15 @@ const (
 	Rollback         = "turnout-rollback"           // /rollback while the old colour is held
 	RollbackFromZero = "turnout-rollback-from-zero" // /rollback after it was shrunk to nothing
 	GatewaySwitch    = "turnout-switch-gateway"     // releases behind a Gateway, and rollbacks of them, in turn
+	Canary           = "turnout-canary"             // releases behind a Gateway that bring users to the new version in steps
+	CanaryCancelled  = "turnout-canary-cancelled"   // the same, cancelled while some users have the new version
 	GreenFails       = "turnout-green-fails"        // a release that begins to fail right after its switch
 )
 
 // Rows in the order in which they are shown.
 //
 //nolint:gochecknoglobals // a table
-var Rows = []string{Cold, Ready, Selector, Switch, Rollback, RollbackFromZero, GatewaySwitch, GreenFails}
+var Rows = []string{Cold, Ready, Selector, Switch, Rollback, RollbackFromZero, GatewaySwitch, Canary, CanaryCancelled, GreenFails}
 
 // Report is the content of docs/bench/switch.json. Times are as measured: those of the load
 // balancer are its delays divided by Speed.

@@ -97,6 +97,18 @@ func (l *Load) Answers() []Answer {
 	return slices.Clip(l.answers) // later answers are not in it
 }
 
+// Answered reports whether a version has answered a request well.
+func (l *Load) Answered(version string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, a := range slices.Backward(l.answers) { // newest first
+		if a.Version == version && a.Failure == "" {
+			return true
+		}
+	}
+	return false
+}
+
 // Settled reports whether at least n of the requests sent in the last d were answered, all of
 // them well and by one version.
 func (l *Load) Settled(version string, d time.Duration, n int) bool {
