@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -21,10 +22,12 @@ import time
 time.sleep(%d)
 `
 
-// TestReleasesSurviveThatTurnoutIsKilled kills turnout while one application stages and
-// another has just switched. It merges to a third before it starts turnout again. It is
-// not parallel: the other tests need turnout.
+// TestReleasesSurviveThatTurnoutIsKilled kills turnout while one application stages, another
+// has just switched, and the users of another have just been divided anew. It merges to a
+// fourth before it starts turnout again. It is not parallel: the other tests need turnout.
 func TestReleasesSurviveThatTurnoutIsKilled(t *testing.T) {
+	shifting := behindGateway{namespace: "killed-shifting", spec: map[string]any{"canary": steps(step{25, "1h"}, step{50, "5s"})}}.adopt(t)
+	shiftingPR := shifting.merge("Greet a quarter", map[string]string{"VERSION": "v2.0.0\n"}) // its gate takes longest
 	manual := map[string]any{"promotion": map[string]any{"mode": "Manual"}, "soak": "1s", "drain": "1s"}
 	quick := map[string]any{"soak": "1s", "drain": "1s"}
 	staging := adoptExample(t, "killed-staging", quick)
@@ -32,15 +35,25 @@ func TestReleasesSurviveThatTurnoutIsKilled(t *testing.T) {
 	away := adoptExample(t, "killed-away", quick)
 
 	switchingPR := switching.merge("Version two", map[string]string{"VERSION": "v2.0.0\n"})
+	shifting.awaitGateway("v1.0.0")
+	users := shifting.visited()
+	shifting.follow(shiftingPR, "a quarter of the users", hasWeight(25))
 	switching.follow(switchingPR, "the wait for /promote", in(v1alpha1.ReleaseWaiting))
 	source := sources(t, example)["app.py"].Content
 	stagingPR := staging.merge("Version two", map[string]string{
-		"VERSION": "v2.0.0\n", "app.py": strings.Replace(source, "import json\n", fmt.Sprintf("import json\n"+slowStart, 8), 1),
+		"VERSION": "v2.0.0\n", "app.py": strings.Replace(source, "import json\n", fmt.Sprintf("import json\n"+slowStart, 15), 1),
 	})
 	staging.follow(stagingPR, "staging", func(rel *v1alpha1.Release) bool {
 		return rel.Status.Step == v1alpha1.StepStage && rel.Status.Milestones.Built != nil
 	})
-	moved := switching.awaitMove(func() { switching.comment(switchingPR.Number, running.writer, "/promote") })
+	moved := switching.awaitMove(func() {
+		shifting.comment(shiftingPR.Number, running.writer, "/promote 50")
+		shifting.await("half of the users", func(context.Context) (bool, string) {
+			weights := shifting.weights()
+			return weights[0] == "blue 50 green 50", weights[0]
+		})
+		switching.comment(switchingPR.Number, running.writer, "/promote")
+	})
 	if err := running.turnout.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -51,6 +64,11 @@ func TestReleasesSurviveThatTurnoutIsKilled(t *testing.T) {
 		t.Fatalf("%s was finished before turnout was killed: the kill came too late to prove anything", rel.Name)
 	} else {
 		t.Logf("killed with intent %v, outcome %v", rel.Status.Milestones.SwitchIntendedAt, rel.Status.Milestones.SwitchedAt)
+	}
+	if rel := shifting.follow(shiftingPR, "the release", hasWeight(25)); rel.Status.Milestones.SwitchIntendedAt != nil {
+		t.Fatalf("%s had shifted before turnout was killed: the kill came too late to prove anything", rel.Name)
+	} else {
+		t.Logf("killed with %+v", rel.LastWeight())
 	}
 	awayPR := away.merge("Version two", map[string]string{"VERSION": "v2.0.0\n"})
 	away.awaitLostDelivery(awayPR.MergeCommit())
@@ -66,6 +84,16 @@ func TestReleasesSurviveThatTurnoutIsKilled(t *testing.T) {
 	if got := switching.ingress().Generation; got != moved {
 		t.Errorf("the Ingress was written again after the switch: its generation is %d, want %d", got, moved)
 	}
+	rel := shifting.follow(shiftingPR, "success", in(v1alpha1.ReleaseSucceeded))
+	if diff := cmp.Diff([]int32{25, 50}, weightsOf(rel)); diff != "" {
+		t.Errorf("the weights (-want +got):\n%s", diff)
+	}
+	// Generation 1 is its creation, 2 names both Services, 3 and 4 divide users, 5 is the switch.
+	if got := shifting.route(name).GetGeneration(); got != 5 {
+		t.Errorf("the HTTPRoute's spec was written %d times, want 4", got-1)
+	}
+	shifting.awaitGateway("v2.0.0")
+	expectServed(t, users.leave(), "")
 }
 
 // awaitMove calls act, waits until that has moved the traffic, and returns the Ingress's
