@@ -134,11 +134,11 @@ func scrape(t *testing.T, namespaces ...string) *prometheus.Prometheus {
 	return p
 }
 
-// allowMetrics lets Turnout ask a server for an application's metrics.
-func (a *application) allowMetrics(p *prometheus.Prometheus) {
+// allowMetrics lets Turnout ask a server, or a Google project, for an application's metrics.
+func (a *application) allowMetrics(from string) {
 	a.t.Helper()
 	a.change(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: a.namespace}},
-		`{"metadata":{"annotations":{"`+v1alpha1.MetricsAnnotation+`":"`+p.URL+`"}}}`)
+		`{"metadata":{"annotations":{"`+v1alpha1.MetricsAnnotation+`":"`+from+`"}}}`)
 }
 
 // judged is a field analysis of a BlueGreen's spec.
@@ -171,7 +171,7 @@ func adoptMeasured(t *testing.T, namespace, mode, deadline string) (*application
 	t.Helper()
 	p := scrape(t, namespace)
 	a := newApplication(t, namespace, measuredSources(t))
-	a.allowMetrics(p)
+	a.allowMetrics(p.URL)
 	a.apply(filepath.Join(example, "k8s"), func(u *unstructured.Unstructured) {
 		switch u.GetKind() {
 		case "Deployment":

@@ -37,9 +37,10 @@ type judgedCanary struct {
 	said    []string // by the pull request's comment
 
 	*application
-	by    *prometheus.Prometheus
-	users *crowd
-	pr    *githubtest.PullRequest
+	by     *prometheus.Prometheus
+	users  *crowd
+	pr     *githubtest.PullRequest
+	record *recorder
 }
 
 // newVersion is what these releases bring.
@@ -92,10 +93,14 @@ func TestMetricsDecideHowACanaryGoesOn(t *testing.T) {
 		c.begin(t)
 	}
 	for _, c := range all {
-		c.awaitGateway("v1.0.0")
+		c.awaitAnswers(1, "v1.0.0")
+	}
+	all[0].awaitFrontEnds(&running.adoption.gateway)
+	for _, c := range all {
 		if !c.few {
 			c.users = c.visited()
 		}
+		c.ship()
 	}
 	for _, c := range all {
 		c.follow(c.pr, "users of the first step", hasWeight(40))
@@ -106,28 +111,40 @@ func TestMetricsDecideHowACanaryGoesOn(t *testing.T) {
 			c.by.Stop()
 		}
 	}
+	var told []recordedCanary
 	for _, c := range all {
 		t.Run(c.name, func(t *testing.T) {
-			c.application.t = t
-			c.expectEnd()
+			c.t = t
+			rel, visits := c.expectEnd()
+			if c.name == "errors" || c.name == "good" {
+				told = append(told, c.record.end(c.name, rel, visits))
+			}
 		})
 	}
+	writeRecord(t, told)
 }
 
 func (c *judgedCanary) namespaceOf() string { return "canary-" + c.name }
 
-// begin runs the first version, and merges the new one: until that has passed its gate, every
-// front end has long adopted the first one.
+// begin runs the first version.
 func (c *judgedCanary) begin(t *testing.T) {
 	t.Helper()
-	j := judged{by: c.by, mode: "Enforce", deadline: "1m", minSamples: 10}
+	// Once two of three front ends have followed, a window has 40 requests of the new version. If
+	// three of ten fail, they are hardly ever too few to tell.
+	j := judged{by: c.by, mode: "Enforce", deadline: "1m", minSamples: 30}
 	if c.few || c.away {
-		j.deadline, j.minSamples = "5s", 20 // more than ten users and Turnout itself can send
+		j.deadline = "5s" // after the step's time
 	}
-	c.application = behindGateway{namespace: c.namespaceOf(), by: c.by, spec: map[string]any{
-		"canary": steps(step{40, "5s"}, step{80, "5s"}), "analysis": j.spec(),
+	c.application = behindGateway{namespace: c.namespaceOf(), metrics: c.by.URL, spec: map[string]any{
+		"canary": steps(step{40, "25s"}, step{80, "5s"}), "analysis": j.spec(),
 	}}.adopt(t)
-	app := sources(t, example)["app.py"].Content
+}
+
+// ship merges the new version.
+func (c *judgedCanary) ship() {
+	c.t.Helper()
+	app := sources(c.t, example)["app.py"].Content
+	c.record = c.application.record()
 	c.pr = c.merge("Ship "+c.name, map[string]string{"VERSION": newVersion + "\n", "app.py": c.app(app)})
 }
 
@@ -141,7 +158,7 @@ func (c *judgedCanary) askTenTimes() {
 }
 
 // expectEnd checks how the release ended, and that users lost nothing by it.
-func (c *judgedCanary) expectEnd() {
+func (c *judgedCanary) expectEnd() (*v1alpha1.Release, []visit) {
 	t := c.t
 	t.Helper()
 	rel := c.follow(c.pr, "the end", in(c.phase))
@@ -161,10 +178,12 @@ func (c *judgedCanary) expectEnd() {
 	}
 	expectWeights(t, c.application, "at the end", weights)
 	c.awaitGateway(live)
-	expectServed(t, c.users.leave(), bad)
+	visits := c.users.leave()
+	expectServed(t, visits, bad)
 	for _, text := range c.said {
 		c.awaitComment(c.pr.Number, text)
 	}
+	return rel, visits
 }
 
 // expectNoErrors checks that a query which finds no series counts as no errors.

@@ -8,17 +8,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
-// canaries brings users to two versions in steps: the first is taken back by a comment
-// while it has a quarter of them, the second gets all when somebody promotes it, once the
-// application is no longer locked.
-func (a *application) canaries() {
-	a.t.Helper()
-	t := a.t
-	a.change(a.blueGreen(), `{"spec":{"drain":"21s","canary":{"steps":[{"weight":25,"for":"1h"}]}}}`)
-	bad := a.canaryAt("Greet a quarter", "v1.3.0", 25)
+// Two versions are given to users in steps: the first is taken back by a comment while it
+// has a quarter of them, the second gets all when somebody promotes it, once the application
+// is no longer locked.
+func TestPeopleTakeACanaryBackAndLetAnotherGoOn(t *testing.T) {
+	t.Parallel()
+	a := behindGateway{namespace: "canary-steps", spec: map[string]any{"canary": steps(step{25, "1h"})}}.adopt(t)
+	a.awaitGateway("v1.0.0")
+	users := a.visited()
+	bad := a.merge("Greet a quarter", map[string]string{"VERSION": "v1.3.0\n"})
+	a.follow(bad, "a quarter of the users", hasWeight(25))
 	expectWeights(t, a, "while some users have it", "blue 75 green 25")
 	a.awaitShared("v1.0.0", "v1.3.0")
 	if live := a.blueGreen().Status.Live; live == nil || live.Color != v1alpha1.Blue {
@@ -34,7 +35,10 @@ func (a *application) canaries() {
 	a.awaitGateway("v1.0.0")
 
 	a.change(a.blueGreen(), `{"spec":{"canary":{"steps":[{"weight":10,"for":"2s"},{"weight":50,"until":"Promote"}]}}}`)
-	good := a.canaryAt("Greet in steps", "v1.4.0", 50)
+	good := a.merge("Greet in steps", map[string]string{"VERSION": "v1.4.0\n"})
+	a.follow(good, "to wait for an approval", in(v1alpha1.ReleaseWaiting)) // it contains one that was rolled back
+	a.comment(good.Number, running.writer, "/promote")
+	a.follow(good, "half of the users", hasWeight(50))
 	a.comment(good.Number, running.writer, "/lock audit")
 	a.awaitComment(good.Number, "is locked by")
 	a.comment(good.Number, running.writer, "/promote 100")
@@ -43,29 +47,12 @@ func (a *application) canaries() {
 	expectWeights(t, a, "behind the lock", "blue 50 green 50")
 	a.comment(good.Number, running.writer, "/unlock")
 	rel = a.follow(good, "success", in(v1alpha1.ReleaseSucceeded))
-	var given []int32
-	for _, w := range rel.Status.Shift.Weights {
-		given = append(given, w.Weight)
-	}
-	if diff := cmp.Diff([]int32{10, 50}, given); diff != "" {
+	if diff := cmp.Diff([]int32{10, 50}, weightsOf(rel)); diff != "" {
 		t.Errorf("its weights (-want +got):\n%s", diff)
 	}
 	expectWeights(t, a, "after the canary", "blue 0 green 100")
 	a.awaitGateway("v1.4.0")
-}
-
-// canaryAt merges a version, approves it, since it contains one that was rolled back, and
-// waits until it has a share of the users.
-func (a *application) canaryAt(title, version string, weight int32) *githubtest.PullRequest {
-	a.t.Helper()
-	pr := a.merge(title, map[string]string{"VERSION": version + "\n"})
-	a.follow(pr, "to wait for an approval", in(v1alpha1.ReleaseWaiting))
-	a.comment(pr.Number, running.writer, "/promote")
-	a.follow(pr, fmt.Sprintf("%d %% of the users", weight), func(rel *v1alpha1.Release) bool {
-		last := rel.LastWeight()
-		return last != nil && last.Weight == weight && last.EffectiveAt != nil
-	})
-	return pr
+	expectServed(t, users.leave(), "")
 }
 
 // awaitShared waits until both of two versions, and no other, have answered.

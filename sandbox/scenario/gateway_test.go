@@ -16,7 +16,6 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/sandbox/gateway"
-	"github.com/turnout-dev/turnout/sandbox/prometheus"
 	"github.com/turnout-dev/turnout/sandbox/world"
 )
 
@@ -38,17 +37,17 @@ func createGatewayClass(ctx context.Context) error {
 // behindGateway is the example with metrics, behind a Gateway.
 type behindGateway struct {
 	namespace string
-	replicas  int64                  // of each colour; default: 1
-	spec      map[string]any         // fields of its BlueGreen
-	by        *prometheus.Prometheus // that it may be judged by; default: none
+	replicas  int64          // of each colour; default: 1
+	spec      map[string]any // fields of its BlueGreen
+	metrics   string         // address or Google project that it may be judged by; default: none
 }
 
 // adopt runs it. Its route has two rules: for / and, more specific, for exactly /api.
 func (b behindGateway) adopt(t *testing.T) *application {
 	t.Helper()
 	a := newApplication(t, b.namespace, measuredSources(t))
-	if b.by != nil {
-		a.allowMetrics(b.by)
+	if b.metrics != "" {
+		a.allowMetrics(b.metrics)
 	}
 	ofColor := func(u *unstructured.Unstructured) {
 		if u.GetKind() == "Deployment" {
@@ -133,20 +132,23 @@ func (a answer) well(err error) error {
 // awaitGateway waits until all front ends answer with a version.
 func (a *application) awaitGateway(version string) {
 	a.t.Helper()
-	answers := func(n int) func(context.Context) (bool, string) {
-		return func(ctx context.Context) (bool, string) {
-			for range n {
-				got, err := a.askGateway(ctx, "/", nil)
-				if got.version != version || got.well(err) != nil {
-					return false, fmt.Sprint(got, err)
-				}
-			}
-			return true, version
-		}
-	}
-	a.await("a first "+version, answers(1)) // the front ends have been told of it
+	a.awaitAnswers(1, version) // the front ends have been told of it
 	a.awaitFrontEnds(&running.adoption.gateway)
-	a.await("only "+version, answers(6))
+	a.awaitAnswers(6, version)
+}
+
+// awaitAnswers waits until the Gateway has answered n times in a row with a version.
+func (a *application) awaitAnswers(n int, version string) {
+	a.t.Helper()
+	a.await(fmt.Sprintf("%d times %s", n, version), func(ctx context.Context) (bool, string) {
+		for range n {
+			got, err := a.askGateway(ctx, "/", nil)
+			if got.version != version || got.well(err) != nil {
+				return false, fmt.Sprint(got, err)
+			}
+		}
+		return true, version
+	})
 }
 
 // route reads an HTTPRoute of the application.
@@ -228,7 +230,6 @@ func TestReleasesOnAGatewayLoseNoRequest(t *testing.T) {
 		t.Errorf("after the rollback (-want +got):\n%s", diff)
 	}
 	a.awaitGateway("v1.0.0")
-	a.canaries()
 	if asked, failures := stop(); len(failures) > 0 {
 		t.Errorf("%d of %d requests failed, the first: %s", len(failures), asked, failures[0])
 	}

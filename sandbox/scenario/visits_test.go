@@ -18,7 +18,7 @@ type visit struct {
 	err    error
 }
 
-// crowd is users of an application who ask 20 times a second, and wait for no other's answer.
+// crowd is users of an application who ask 30 times a second, and wait for no other's answer.
 type crowd struct {
 	stop   context.CancelFunc
 	asking sync.WaitGroup
@@ -38,7 +38,7 @@ func (a *application) visited() *crowd {
 	ctx, stop := context.WithCancel(a.t.Context())
 	c := &crowd{stop: stop}
 	c.asking.Go(func() {
-		for i, ticks := 0, time.Tick(50*time.Millisecond); ctx.Err() == nil; i++ {
+		for i, ticks := 0, time.Tick(time.Second/30); ctx.Err() == nil; i++ {
 			c.asking.Go(func() { c.ask(ctx, a, paths[i%len(paths)]) })
 			<-ticks
 		}
