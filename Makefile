@@ -58,8 +58,9 @@ conformance: $(CONTROLPLANE) ## Run the Gateway API's own conformance suite agai
 	cd tools/conformance && go test -count=1 -timeout 20m .
 
 .PHONY: test-long
-test-long: $(WORLD) ## Run the tests that wait for the clocks of Google's own controllers: 11 minutes
+test-long: $(WORLD) bin/prometheus bin/turnout ## Run the tests that wait for the clocks of Google's own controllers and metrics: 18 minutes
 	cd sandbox && go test -tags long -count=1 -timeout 30m -run 'TestOutage|TestLetThroughUnhealthy' -v ./windows
+	cd sandbox && go test -tags long -count=1 -timeout 30m -run TestLateMetrics -v ./scenario
 
 .PHONY: lint
 lint: bin/golangci-lint bin/controller-gen ## Check style, and that generated files are current

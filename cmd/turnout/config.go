@@ -39,6 +39,7 @@ type serveConfig struct {
 
 	loadBalancerProject string
 	computeEndpoint     string
+	monitoringEndpoint  string
 
 	cloudbuildEndpoint string
 	cloudbuildInsecure bool
@@ -77,6 +78,8 @@ func (c *serveConfig) bind(f *pflag.FlagSet) {
 	f.StringVar(&c.computeEndpoint, "compute-endpoint", "",
 		"address of the Compute API, such as https://compute-x.p.googleapis.com/compute/v1/; default: Google's. One without TLS is an "+
 			"emulator, and gets no credentials")
+	f.StringVar(&c.monitoringEndpoint, "monitoring-endpoint", "",
+		"address of Cloud Monitoring; default: Google's. One without TLS is an emulator, and gets no credentials")
 	f.StringVar(&c.cloudbuildEndpoint, "cloudbuild-endpoint", "", "host:port of Cloud Build; default: Google's")
 	f.BoolVar(&c.cloudbuildInsecure, "cloudbuild-insecure", false, "call Cloud Build without TLS and credentials, for an emulator")
 	f.DurationVar(&c.buildPoll, "build-poll", 0, "least time between two looks at a build; default 5s, which Cloud Build's quotas suggest")

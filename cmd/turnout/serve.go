@@ -221,6 +221,7 @@ func (c *serveConfig) addDeployer(ctx context.Context, mgr ctrl.Manager, rec *re
 		AllowAddresses: public.allowed,
 		Proxy:          public.proxy,
 		URLMaps:        maps,
+		Monitoring:     c.monitoringEndpoint,
 	}
 	return d.Setup(mgr)
 }

@@ -47,6 +47,7 @@ var running struct { //nolint:gochecknoglobals // TestMain has no other way to h
 	kube           client.WithWatch
 	writer, reader *githubtest.User
 	balancerLog    string // file name
+	monitoring     monitoring
 	// adoption is how far the front ends of Ingresses and of Gateways are.
 	adoption struct {
 		ingress gclb.Adoption
@@ -117,7 +118,10 @@ func inWorld(m *testing.M, inside *netns.Namespace, dir string) (_ int, err erro
 	}
 	defer running.Stop()
 	running.turnout, err = turnout.Start(ctx,
-		turnout.Options{Project: project, World: running.World, Dir: dir, LogLevel: "debug", ReadURLMaps: true})
+		turnout.Options{
+			Project: project, World: running.World, Dir: dir, LogLevel: "debug", ReadURLMaps: true, Monitoring: running.monitoring.start(),
+		})
+	defer running.monitoring.stop()
 	if err != nil {
 		return 1, err
 	}

@@ -58,6 +58,8 @@ type Options struct {
 	// ReadURLMaps makes it read the load balancer's URL maps, as its operator may allow on Google
 	// Cloud.
 	ReadURLMaps bool
+	// Monitoring is the address of a stand-in for Cloud Monitoring. Default: Google's.
+	Monitoring string
 }
 
 // loadBalancerProject is turnout's flag; empty: it reads no URL maps.
@@ -160,6 +162,7 @@ func (t *Turnout) start(o Options) error {
 		"TURNOUT_LOG_LEVEL="+o.LogLevel,
 		"TURNOUT_COMPUTE_ENDPOINT="+o.World.ComputeURL,
 		"TURNOUT_LOAD_BALANCER_PROJECT="+o.loadBalancerProject(),
+		"TURNOUT_MONITORING_ENDPOINT="+o.Monitoring,
 		"TURNOUT_OWN_NAMESPACE="+Namespace,
 		"TURNOUT_LEADER_ELECT=true", // as config/serve does
 		"TURNOUT_LEADER_ELECT_NAMESPACE="+Namespace,
