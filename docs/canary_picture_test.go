@@ -166,7 +166,9 @@ var canaryTitles = map[string]string{
 
 const pictureStyle = `<style>
 svg{--paper:#ffffff;--ink:#1f2328;--faint:#d0d7de;--grey:#6e7781;--share:#0969da;--bad:#cf222e;--good:#1a7f37}
-@media (prefers-color-scheme:dark){svg{--paper:#0d1117;--ink:#e6edf3;--faint:#30363d;--grey:#8b949e;--share:#58a6ff;--bad:#f85149;--good:#3fb950}}
+@media (prefers-color-scheme:dark){
+svg{--paper:#0d1117;--ink:#e6edf3;--faint:#30363d;--grey:#8b949e;--share:#58a6ff;--bad:#f85149;--good:#3fb950}
+}
 text{font:12px system-ui,sans-serif;fill:var(--ink)}
 .title{font-weight:600;font-size:14px}.small{font-size:11px;fill:var(--grey);paint-order:stroke;stroke:var(--paper);stroke-width:4px}
 .paper{fill:var(--paper)}.grid{stroke:var(--faint)}.mark{stroke:var(--grey);stroke-dasharray:3 3}
