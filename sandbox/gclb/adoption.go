@@ -11,30 +11,36 @@ type Adoption struct {
 	frontends.Adoption
 
 	mu     sync.Mutex
-	newest view
+	newest int
+	leads  func(host, path string) (backend string)
 }
 
 // Leads is the backend service to which the newest configuration sends a host's path, and that
 // configuration. The name is empty if users get none.
 func (a *Adoption) Leads(host, path string) (backend string, configuration int) {
 	a.mu.Lock()
-	newest := a.newest
-	a.mu.Unlock()
-	if m := newest.mapFor(host); m != nil {
-		backend = newest.backends[m.route(host, path)].name
+	defer a.mu.Unlock()
+	if a.leads == nil {
+		return "", 0
 	}
-	return backend, newest.serial
+	return a.leads(host, path), a.newest
 }
 
-// record notes which configuration each front end uses.
-func (a *Adoption) record(published view, adopted []int) {
+// publish notes a configuration, and where it leads.
+func (a *Adoption) publish(serial int, leads func(host, path string) string) {
 	if a == nil {
 		return
 	}
-	a.Record(published.serial, adopted)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if published.serial > a.newest.serial {
-		a.newest = published
+	if serial > a.newest {
+		a.newest, a.leads = serial, leads
+	}
+}
+
+// record notes which configuration each front end uses.
+func (a *Adoption) record(published int, adopted []int) {
+	if a != nil {
+		a.Record(published, adopted)
 	}
 }

@@ -55,13 +55,14 @@ func newFleet(c *Config) *fleet {
 // publish makes every front end adopt a configuration at its own time, the first one first.
 func (f *fleet) publish(v view) {
 	n, first, last := len(f.frontEnds), f.config.scaled(f.config.Delays.FirstAdoption), f.config.scaled(f.config.Delays.LastAdoption)
-	f.config.Adoption.record(v, f.used())
+	f.config.Adoption.publish(v.serial, v.leads)
+	f.config.Adoption.record(v.serial, f.used())
 	frontends.Stagger(n, first, last, func(i int) {
 		if i == n-1 && max(first, last) > 0 && f.config.HoldAdoption != nil {
 			f.config.HoldAdoption()
 		}
 		f.frontEnds[i].adopted.Adopt(&v)
-		f.config.Adoption.record(v, f.used())
+		f.config.Adoption.record(v.serial, f.used())
 	})
 }
 
@@ -158,6 +159,14 @@ func (v *view) mapFor(host string) *urlMap {
 		open = &v.urlMaps[0]
 	}
 	return open
+}
+
+// leads is the name of the backend service for a host's path; empty if there is none.
+func (v *view) leads(host, path string) string {
+	if m := v.mapFor(host); m != nil {
+		return v.backends[m.route(host, path)].name
+	}
+	return ""
 }
 
 func (v *view) isSystem(backend string) bool { return v.backends[backend].system }

@@ -16,14 +16,14 @@ import (
 )
 
 // autoscale creates a colour's autoscaler. It has no metrics, so it only keeps the size
-// within its bounds: 1 and another.
-func (a *application) autoscale(c v1alpha1.Color, to int32) {
+// within its bounds: 1 and 5.
+func (a *application) autoscale(c v1alpha1.Color) {
 	a.t.Helper()
 	a.create(&autoscalingv2.HorizontalPodAutoscaler{
 		ObjectMeta: metav1.ObjectMeta{Namespace: a.namespace, Name: name + "-" + string(c)},
 		Spec: autoscalingv2.HorizontalPodAutoscalerSpec{
 			ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Name: name + "-" + string(c)},
-			MinReplicas:    new(int32(1)), MaxReplicas: to,
+			MinReplicas:    new(int32(1)), MaxReplicas: 5,
 		},
 	})
 }
@@ -65,8 +65,8 @@ func TestAutoscaledColoursKeepTheirSizeWhereverUsersAre(t *testing.T) {
 			set(t, u, "0s", "spec", "hold")
 		}
 	})
-	a.autoscale(v1alpha1.Blue, 5)
-	a.autoscale(v1alpha1.Green, 5)
+	a.autoscale(v1alpha1.Blue)
+	a.autoscale(v1alpha1.Green)
 	a.awaitReason(v1alpha1.ReasonReady)
 	a.awaitAnswer(a.host(), "v1.0.0")
 	failed := a.watchUsers("200 ")

@@ -44,8 +44,8 @@ func TestAutoscaledColoursKeepTheirSizeDuringACanary(t *testing.T) {
 	a := behindGateway{
 		namespace: "canary-scaled", replicas: 2, spec: map[string]any{"canary": steps(step{25, "1h"}), "hold": "0s"},
 	}.adopt(t)
-	a.autoscale(v1alpha1.Blue, 5)
-	a.autoscale(v1alpha1.Green, 5)
+	a.autoscale(v1alpha1.Blue)
+	a.autoscale(v1alpha1.Green)
 	pr, users := a.quarter()
 	a.awaitScaled(v1alpha1.Blue, 2, 2)
 	a.awaitScaled(v1alpha1.Green, 2, 2)
