@@ -22,8 +22,9 @@ type sizeAct struct {
 func (act sizeAct) do(ctx context.Context, a *attempt) (pause, error) {
 	// The Ingress has referenced it ever since users left it. If somebody removed the reference,
 	// it is restored before any pod starts. A held version needs no report of the load balancer's
-	// controller: its pods have served users.
-	if (a.o.OnGCE() || a.o.Routes.Gateway != nil) && a.o.Routes.Live() == a.target().Other() && !track.LookOf(a.rel, a.o).Held() {
+	// controller: its pods have served users. A version that has some of the users is referenced.
+	look := track.LookOf(a.rel, a.o)
+	if (a.o.OnGCE() || a.o.Routes.Gateway != nil) && a.o.Routes.Live() == a.target().Other() && !look.Held() && !look.Shared {
 		if p, err := act.reference.reference(ctx, a); err != nil || p.rests() {
 			return p, err
 		}
@@ -31,6 +32,11 @@ func (act sizeAct) do(ctx context.Context, a *attempt) (pause, error) {
 	act.reference.tellLoadBalancer(a)
 	to, t := a.rel.Spec.Rollback.To, a.o.Target
 	if !track.Runs(t, to) {
+		if look.Shared && len(t.Ready()) > 0 {
+			return pause{}, &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedTargetInUse, message: fmt.Sprintf(
+				"deployment %s has users, and no longer runs %s, so nothing is staged over it: give one service all of the weight in %s",
+				t.Deployment, to.Short(), a.o.Routes)}
+		}
 		return act.rollout.run(ctx, a, workload.StageRequest{
 			Target: a.target(), Image: to.Image, Commit: to.Commit, Release: a.rel.Name, Replicas: a.o.Size,
 		})

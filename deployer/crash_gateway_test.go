@@ -43,6 +43,39 @@ var gatewayJourneys = []journey{
 	}},
 }
 
+// mixedJourney brings together users whom somebody else has divided.
+var mixedJourney = journey{"rollback of mixed routes", func(t testing.TB) (*world, *v1alpha1.Release) {
+	w, _ := newGatewayWorld(t)
+	stop := w.run()
+	w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+	w.settled()
+	w.reweigh([]int{0}, 30, 70)
+	back := w.mixedBack()
+	stop()
+	return w, w.rollbackBy(*back)
+}, func(w *world, _ *v1alpha1.Release) {
+	w.expectOnGateway(v1alpha1.Blue, 5) // attached, switched, divided by hand, and together again
+	w.expectSizes(1, 1)
+	if w.application().Status.Mixed != nil {
+		w.t.Error("users are on both colours")
+	}
+}, "", "", []string{
+	"application: Active",
+	"release: ClaimedAt",
+	"release: Staged",
+	"release: WarmedAt",
+	"PATCH deployments/blue add annotations/switch",
+	"release: SwitchIntendedAt",
+	"PATCH httproutes/shop add rules/backendRefs/weight",
+	"release: SwitchedAt",
+	"application: LastSwitch",
+	"application: RolledBack",
+	"release: ConfirmedAt",
+	"release: FinishedAt",
+	"application: no Active",
+	"PATCH httproutes/standby replace /spec",
+}}
+
 // expectOnGateway checks both HTTPRoutes once nothing is active: which colour is live, that
 // nothing else changed, how often the users' route changed, and where the standby route leads.
 func (w *world) expectOnGateway(live v1alpha1.Color, generation int64) {

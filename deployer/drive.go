@@ -117,15 +117,19 @@ func (d driving) begin(ctx context.Context, a *attempt, only v1alpha1.Step) erro
 		return nil
 	}
 	live := a.o.Routes.Live()
-	previous := version(a.o.Sides[live])
-	now := metav1.NewTime(a.o.Now)
-	st.Milestones.ClaimedAt, st.Milestones.Previous = &now, &previous
-	st.Milestones.Target = live.Other()
+	target := live.Other()
 	if r := a.rel.Spec.Rollback; r != nil {
 		// A rollback names both ends. If somebody moved users after it was accepted, interrupt
 		// stops the release.
-		st.Milestones.Target = r.To.Color
+		target = r.To.Color
+		if a.o.Routes.Mixed() {
+			a.route().Mixed, live = true, target.Other()
+		}
 	}
+	previous := version(a.o.Sides[live])
+	now := metav1.NewTime(a.o.Now)
+	st.Milestones.ClaimedAt, st.Milestones.Previous, st.Milestones.Target = &now, &previous, target
+	a.o.Routes = a.o.Routes.DuringRelease(a.rel)
 	st.Phase, st.Waiting = v1alpha1.ReleaseRunning, nil
 	return d.save(ctx, a)
 }

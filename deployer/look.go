@@ -76,8 +76,10 @@ func (l looking) look(ctx context.Context, log *slog.Logger, key client.ObjectKe
 	if err != nil {
 		return 0, err
 	}
+	before := bg.DeepCopy()
+	noteMixed(bg, o, found.releases)
 	l.beside.hear(bg, found.releases)
-	w := &work{log: log, bg: bg, o: o, before: bg.DeepCopy()}
+	w := &work{log: log, bg: bg, o: o, before: before}
 	w.releases = l.recordable(w, found.releases)
 	if err := l.run(ctx, w); err != nil {
 		if errors.Is(err, record.ErrTooLarge) {

@@ -35,7 +35,7 @@ type queue struct {
 func (q queue) admit(ctx context.Context, w *work, ready bool) (*v1alpha1.Release, error) {
 	deploys, rollbacks := w.waiting(nil)
 	rollbacks = slices.DeleteFunc(rollbacks, func(rel *v1alpha1.Release) bool { return w.refusal(rel) != nil }) // ended above
-	if len(rollbacks) > 0 && w.o.Routes.Live() != "" {
+	if len(rollbacks) > 0 && (w.o.Routes.Live() != "" || w.bg.Status.Mixed != nil) {
 		return rollbacks[0], q.queueUp(ctx, w, append(rollbacks[1:], deploys...), turnAfter(rollbacks[0].Name))
 	}
 	deploys, err := q.dropEnding(ctx, w, deploys)

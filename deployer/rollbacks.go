@@ -7,7 +7,8 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// rollbackJudge compares rollbacks with the record of the last switch.
+// rollbackJudge compares rollbacks with the record of the last switch or, while users are on both
+// colours, with what brings them together.
 type rollbackJudge struct {
 	bg       *v1alpha1.BlueGreen
 	releases []v1alpha1.Release
@@ -18,6 +19,9 @@ type rollbackJudge struct {
 // unrecorded switch of a current release.
 func (w rollbackJudge) judgeRollback(rel *v1alpha1.Release) (good bool, f *fault) {
 	asked, last := rel.Spec.Rollback, w.bg.Status.LastSwitch
+	if w.bg.Status.Mixed != nil {
+		return w.judgeMixed(asked)
+	}
 	switch {
 	case last != nil && last.UID == asked.Switch:
 	case w.bg.Status.Active != nil && w.bg.Status.Active.UID == asked.Switch:

@@ -67,6 +67,7 @@ func (s appStatus) writeStatus(ctx context.Context, w *work) error {
 // describeLive describes what users reach. It is part of every write, so a status with a new
 // switch also shows what is live since.
 func (s appStatus) describeLive(w *work) {
+	noteMixed(w.bg, w.o, w.releases)
 	st := &w.bg.Status
 	c, last := w.o.Routes.Live(), st.LastSwitch
 	st.Live, st.Version = nil, ""
@@ -127,6 +128,12 @@ func (s appStatus) describeWayBack(w *work) {
 // are just leaving.
 func (s appStatus) wayBackTo(w *work) *v1alpha1.Version {
 	active := w.bg.Status.Active
+	if mixed := w.bg.Status.Mixed; mixed != nil {
+		if mixed.Back == nil {
+			return nil
+		}
+		return &mixed.Back.To
+	}
 	for i := range w.releases {
 		rel := &w.releases[i]
 		m := rel.Status.Milestones

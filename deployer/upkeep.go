@@ -97,7 +97,7 @@ func (m minimum) keepsSize(w *work, active *v1alpha1.Release, c v1alpha1.Color) 
 	if w.bg.Status.Active != nil && active != nil && (active.Status.Milestones.Target == c || track.Divides(active, w.o)) {
 		return true
 	}
-	if w.o.Routes.Mixed() { // users are on both, whoever divided them
+	if w.o.Routes.Shared() { // users are on both, whoever divided them
 		return true
 	}
 	last := w.bg.Status.LastSwitch

@@ -80,6 +80,10 @@ type BlueGreenStatus struct {
 	// Live is the version that users reach, as observed.
 	Live *Version `json:"live,omitempty"`
 
+	// Mixed is set while users are on both colours of an HTTPRoute although no release
+	// divides them: somebody else wrote these weights.
+	Mixed *MixedStatus `json:"mixed,omitempty"`
+
 	// Active is the claim: the one release that may act.
 	Active *Claim `json:"active,omitempty"`
 
@@ -287,6 +291,13 @@ type WayBack struct {
 
 	// Missing says what users would wait for. Empty if they could return at once.
 	Missing string `json:"missing,omitempty"`
+}
+
+// MixedStatus is what can be done while users are on both colours.
+type MixedStatus struct {
+	// Back is the one rollback that is admitted meanwhile: it brings all users to the version
+	// that they had before. Unset if Turnout has no record of one.
+	Back *RollbackSpec `json:"back,omitempty"`
 }
 
 // Claim says which release may act on an application. Every writer takes it by

@@ -45,6 +45,10 @@ type RouteStatus struct {
 	// +kubebuilder:validation:items:MaxLength=16
 	Parents []string `json:"parents,omitempty"`
 
+	// Mixed: users were on both colours when this rollback was claimed, and no release
+	// divided them. It brings all of them to its target, whatever the weights are.
+	Mixed bool `json:"mixed,omitempty"`
+
 	// TookEffectAt is when Turnout saw the first sign that the load balancer uses the
 	// routes of the last switch.
 	TookEffectAt *metav1.MicroTime `json:"tookEffectAt,omitempty"`

@@ -14,8 +14,14 @@ func (w leaving) rollback() Decision {
 	if rel := w.s.underWay(v1alpha1.Rollback); rel != nil {
 		return answer(CodeLeavingAlready, wayOf(rel.Spec.Rollback))
 	}
+	if mixed := w.s.App.Status.Mixed; mixed != nil && mixed.Back != nil && w.s.means(mixed.Back.From) {
+		return w.takeBack(*mixed.Back)
+	}
 	if rel := w.s.underWay(v1alpha1.Deploy); rel != nil {
 		return w.rollbackDeploy(rel)
+	}
+	if mixed := w.s.App.Status.Mixed; mixed != nil {
+		return w.rollbackMixed(mixed.Back)
 	}
 	if w.s.meansLive() {
 		return w.rollbackLive()
@@ -118,6 +124,17 @@ func (w leaving) rollbackDeploy(rel *v1alpha1.Release) Decision {
 	how := d.Fact
 	d.Fact = Fact{CodeBackOnceSettled, Args{Version: about.Version, Other: m.Previous}}
 	return d.and(how)
+}
+
+// rollbackMixed refuses what does not bring together users who are on both colours, and names
+// what does.
+func (w leaving) rollbackMixed(back *v1alpha1.RollbackSpec) Decision {
+	if back == nil {
+		return refuse(CodeMixedNoWay, Args{Application: w.s.App.Name})
+	}
+	c := w.s.Typed(Rollback)
+	c.Commit = v1alpha1.ShortCommit(back.From.Commit)
+	return refuse(CodeMixed, Args{Application: w.s.App.Name, Version: &back.From, Other: &back.To, Next: []Command{c}})
 }
 
 // rollbackLive rolls back the live version if its release has ended.

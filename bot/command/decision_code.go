@@ -57,6 +57,8 @@ const (
 	CodeNothingBefore   Code = "NothingBefore" // Release went back to Live
 	CodeNeverSwitched   Code = "NeverSwitched"
 	CodeMovedByOthers   Code = "MovedByOthers" // to Color
+	CodeMixed           Code = "Mixed"         // users are on both colours; Next brings them from Version to Other
+	CodeMixedNoWay      Code = "MixedNoWay"    // users are on both colours, and what they had before is not recorded
 	CodeNothingLive     Code = "NothingLive"
 	CodeLiveNotOurs     Code = "LiveNotOurs"
 	CodeNotLive         Code = "NotLive"      // Live is; Next rolls it back

@@ -74,6 +74,14 @@ var phases = []phase{
 		"superseded by a release under way", refused, refused, refused, refused, locked, answered,
 		in(bottest.Cancelled, superseded(v1alpha1.ReleaseRunning)),
 	},
+	{
+		"Error: somebody else changed its weights, and users are on both colours", deployed, wentBack, answered, again, locked, answered,
+		in(bottest.Failed, going(v1alpha1.ReleaseError), mixed),
+	},
+	{
+		"elsewhere: users are on both colours", deployed, refused, answered, again, locked, answered,
+		in(bottest.Failed, going(v1alpha1.ReleaseError), elsewhere, mixed),
+	},
 	{"rolled back", refused, answered, answered, again, locked, answered, in(bottest.RolledBack)},
 	{"not merged", refused, refused, answered, refused, locked, answered, in(bottest.Nothing, open)},
 	{"merged into another branch", refused, refused, answered, refused, locked, answered, in(bottest.Nothing, otherBranch)},
@@ -308,6 +316,14 @@ func (p *page) check(t *testing.T) {
 	if diff := cmp.Diff(string(now), want); diff != "" {
 		t.Errorf("%s is not what the commands do (-page +commands), rewrite with -update:\n%s", pageFile, diff)
 	}
+}
+
+// mixed: somebody else's weights send users to both colours.
+func mixed(s *command.Situation) {
+	s.App.Status.Mixed = &v1alpha1.MixedStatus{Back: &v1alpha1.RollbackSpec{From: bottest.NewVersion, To: bottest.OldVersion, Switch: "uid-new"}}
+	s.App.Status.WayBack = &v1alpha1.WayBack{Color: bottest.OldVersion.Color, Ready: 2, Needed: 2}
+	s.App.Status.Live, s.App.Status.LastSwitch, s.App.Status.Previous = nil, nil, nil
+	s.AgainstLive, s.AgainstPrevious = command.OrderUnknown, command.OrderUnknown
 }
 
 // dividing: some users have it.

@@ -57,6 +57,9 @@ func FindWayBack(app *v1alpha1.BlueGreen, to *v1alpha1.Version, releases []v1alp
 // missing says why users could not return to a version at once; nil if they could. The
 // deployer reports the ready endpoints. The record has the better reason, and may be newer.
 func missing(app *v1alpha1.BlueGreen, to *v1alpha1.Version, releases []v1alpha1.Release) *Fact {
+	if app.Status.Mixed != nil { // the colour has users
+		return MissingNow(app, to.Color)
+	}
 	last := app.Status.LastSwitch
 	since := time.Time{}
 	if last != nil && last.From.Color == to.Color {

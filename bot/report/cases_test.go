@@ -164,7 +164,12 @@ func reports() map[string]bottest.Case {
 			func(r *v1alpha1.Release) { r.Status.Milestones.WithdrawnAt = bottest.At(700) }, bottest.Ends(v1alpha1.ReleaseFailed, 701)),
 		"divided-by-others": bottest.Reported(bottest.Divides(5, 25),
 			bottest.Fails(v1alpha1.FaultInterference, v1alpha1.StepShift, "Interference", "httproute shop was given other weights by someone else"),
-			bottest.Ends(v1alpha1.ReleaseError, 400)),
+			bottest.Ends(v1alpha1.ReleaseError, 400)).With(func(c *bottest.Case) {
+			from := v1alpha1.Version{Color: v1alpha1.Green, Commit: bottest.NewCommit, Release: c.Rel.Name}
+			c.App.Status.Mixed = &v1alpha1.MixedStatus{
+				Back: &v1alpha1.RollbackSpec{From: from, To: *c.Rel.Status.Milestones.Previous, Switch: "uid-new"},
+			}
+		}),
 		"switching": bottest.Reported(bottest.Verified, bottest.TookSteps(bottest.Entry(v1alpha1.StepSwitch, 151, 0, "")),
 			func(r *v1alpha1.Release) {
 				r.Status.Milestones.SwitchIntendedAt = bottest.At(151)

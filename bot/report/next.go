@@ -77,7 +77,10 @@ func (n nextSteps) stepEnds() string {
 // nextOfEnded says what to type after a deploy has ended.
 func (n nextSteps) nextOfEnded() string {
 	retry := n.v.command(command.Retry)
-	switch {
+	switch mixed := n.v.app.Status.Mixed; {
+	case mixed != nil && mixed.Back != nil && mixed.Back.From.Release == n.v.rel.Name:
+		return fmt.Sprintf("Next: %s brings all users to %s on %s, which they had before", n.v.command(command.Rollback),
+			code(mixed.Back.To.Short()), mixed.Back.To.Color)
 	case n.v.replaced != nil:
 		return fmt.Sprintf("Nothing to do; %s shows what is live", n.v.command(command.Status))
 	case Moved(n.v.rel) && n.v.rel.Status.Phase != v1alpha1.ReleaseSuperseded:

@@ -53,6 +53,11 @@ func (o overview) status() string {
 		lines = append(lines, item(andMore(more, "")))
 	}
 	switch last := st.LastSwitch; {
+	case st.Mixed != nil && st.Mixed.Back != nil:
+		back := o.of.Typed(command.Rollback)
+		back.Commit = v1alpha1.ShortCommit(st.Mixed.Back.From.Commit)
+		lines = append(lines, fmt.Sprintf("- %s brings all users to %s on %s, which they had before.", code(back.String()),
+			code(st.Mixed.Back.To.Short()), st.Mixed.Back.To.Color))
 	case st.Live == nil: // the condition says why; nothing can be rolled back
 	case last != nil && last.To.Color != st.Live.Color:
 		lines = append(lines, fmt.Sprintf("- ⚠️ Something other than Turnout moved traffic to %s since the last switch: look at the "+
@@ -80,6 +85,9 @@ func (o overview) heading() string {
 		name = plain(full)
 	}
 	live := "nothing is live"
+	if o.of.App.Status.Mixed != nil {
+		live = "users are on both colours"
+	}
 	if v := o.of.App.Status.Live; v != nil {
 		live = fmt.Sprintf("%s is live on %s", versionCode(v), v.Color)
 	}

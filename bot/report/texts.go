@@ -116,6 +116,15 @@ var markdownTexts = map[command.Code]Text{
 		"Something other than Turnout has moved traffic to ${color} since the last switch.",
 		"Look at the Ingress or HTTPRoute: Turnout cannot know what to return to.",
 	},
+	command.CodeMixed: {
+		"Users are on both colours of ${application}, by weights that somebody else wrote.",
+		"To take all of them from ${version} to ${other}, which they had before, type ${next}; it works on any pull request.",
+	},
+	command.CodeMixedNoWay: {
+		"Users are on both colours of ${application}, by weights that somebody else wrote, and Turnout has no record of the version that " +
+			"they had before.",
+		"Give one Service all of the weight in the HTTPRoute.",
+	},
 	command.CodeNothingLive: {"${what} is not live: ${application} has no live version at present.", "${next} shows why."},
 	command.CodeLiveNotOurs: {
 		"${what} is not live: ${live} on ${livecolor} is. Turnout did not release that one, so there is nothing to return to.", revert,

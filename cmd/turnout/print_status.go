@@ -119,7 +119,13 @@ func stateOf(bg *v1alpha1.BlueGreen, releases []v1alpha1.Release) stateJSON {
 	if st.Lock != nil {
 		s.Lock = &lockJSON{st.Lock.By, st.Lock.At.Time, st.Lock.Reason}
 	}
-	if last := st.LastSwitch; last != nil && last.Kind == string(v1alpha1.Deploy) && st.Previous != nil {
+	if mixed := st.Mixed; mixed != nil && mixed.Back != nil {
+		back := command.FindWayBack(bg, &mixed.Back.To, releases)
+		s.Rollback = &rollbackJSON{To: asVersion(mixed.Back.To), Instant: back.Instant, Because: back.Lacks, Seconds: back.About.Seconds()}
+		if !back.Instant {
+			s.Rollback.Why = terminal(bg).Say(*back.Lacks).Says
+		}
+	} else if last := st.LastSwitch; last != nil && last.Kind == string(v1alpha1.Deploy) && st.Previous != nil {
 		until := last.At.Add(max(bg.Spec.HoldTime(), bg.Spec.DrainTime()))
 		back := command.FindWayBack(bg, st.Previous, releases)
 		s.Rollback = &rollbackJSON{To: asVersion(*st.Previous), Instant: back.Instant, Because: back.Lacks, Seconds: back.About.Seconds()}

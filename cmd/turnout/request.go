@@ -226,7 +226,11 @@ func (r *request) rollback(from string) plan {
 			return joined(under[0].Name, codeRollbackUnderWay, command.Args{Application: r.app.Name, Release: under[0].Name})
 		}
 		live := r.app.Status.Live
-		switch {
+		switch mixed := r.app.Status.Mixed; {
+		case mixed != nil && mixed.Back != nil: // users are on both colours
+			live = &mixed.Back.From
+		case mixed != nil:
+			return refused(command.CodeMixedNoWay, command.Args{Application: r.app.Name})
 		case live == nil:
 			return refused(codeNoVersionLive, command.Args{Application: r.app.Name, Next: []command.Command{{Verb: command.Status}}})
 		case live.Commit == "":

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -276,6 +277,34 @@ func TestARollbackWithoutACommitToLeaveSaysWhy(t *testing.T) {
 	}
 	r.app.Status.Live = nil
 	if got := summary(r.rollback("")); !strings.Contains(got, "`turnout status shop --namespace ns` shows why") {
+		t.Error(got)
+	}
+	r.app.Status.Mixed = &v1alpha1.MixedStatus{}
+	if got := summary(r.rollback("")); !strings.Contains(got, "Users are on both colours of `shop`") {
+		t.Error(got)
+	}
+}
+
+// Users are on both colours: nothing is live, and one rollback is admitted.
+func TestARollbackBringsTogetherUsersWhoAreOnBothColours(t *testing.T) {
+	r := history(deployed(shaA, 1, v1alpha1.ReleaseError))
+	back := v1alpha1.RollbackSpec{
+		From: v1alpha1.Version{Color: v1alpha1.Green, Commit: shaA, Image: "a"}, To: v1alpha1.Version{Color: v1alpha1.Blue, Image: "b"},
+		Switch: "uid-a",
+	}
+	r.app.Status.Live, r.app.Status.Mixed = nil, &v1alpha1.MixedStatus{Back: &back}
+	for _, from := range []string{"", shaA[:7]} {
+		made := r.rollback(from).Submit
+		if made == nil {
+			t.Fatalf("from %q: %s", from, summary(r.rollback(from)))
+		}
+		want := back
+		want.Attempt = 1
+		if diff := cmp.Diff(&want, made.Spec.Rollback); diff != "" {
+			t.Errorf("from %q (-want +got):\n%s", from, diff)
+		}
+	}
+	if got := summary(r.rollback("ccccccc")); !strings.Contains(got, "refused") || !strings.Contains(got, "--from aaaaaaa") {
 		t.Error(got)
 	}
 }

@@ -122,6 +122,15 @@ var terminalTexts = map[command.Code]report.Text{
 		Says: "Something other than Turnout has moved traffic to ${color} since the last switch.",
 		Next: "Look at the Ingress or HTTPRoute: Turnout cannot know what to return to.",
 	},
+	command.CodeMixed: {
+		Says: "Users are on both colours of ${application}, by weights that somebody else wrote.",
+		Next: "To take all of them from ${version} to ${other}, which they had before: ${next}.",
+	},
+	command.CodeMixedNoWay: {
+		Says: "Users are on both colours of ${application}, by weights that somebody else wrote, and Turnout has no record of the version " +
+			"that they had before.",
+		Next: "Give one Service all of the weight in the HTTPRoute.",
+	},
 	command.CodeNothingLive: {Says: "${application} has no live version at present.", Next: "${status} shows why."},
 	command.CodeLiveNotOurs: {
 		Says: "${typed} is not live: ${live} on ${livecolor} is. Turnout did not release that one, so there is nothing to return to.",

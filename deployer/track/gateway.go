@@ -211,10 +211,29 @@ func (s Routes) Word(accepted []string) ParentsWord {
 	return Hear(s.Gateway.Parents, accepted, s.Generation)
 }
 
+// judgeShared is for a colour to which the load balancer sends users: it has its pods, and only
+// those that are new must still be found healthy.
+func (l WarmLook) judgeShared(w *Warmth) {
+	for _, pod := range l.Pods {
+		at := pod.ReadySince.Add(l.settle())
+		if pod.Terminating || !pod.Ready || !l.Now.Before(at) {
+			continue
+		}
+		if w.Again.IsZero() || at.Before(w.Again) {
+			w.Again = at
+		}
+		w.lack(pod.Name, "", "is ready only since %s, and the load balancer is given %s to find it healthy", Clock(pod.ReadySince), l.settle())
+	}
+}
+
 // judgeGateway waits until every Gateway has taken up the standby route, and then for as long as
 // the load balancer needs to find the pods healthy: no status reports their health. Whatever the
 // colour lacks in the meantime restarts that wait.
 func (l WarmLook) judgeGateway(w *Warmth) {
+	if l.Shared {
+		l.judgeShared(w)
+		return
+	}
 	if l.Standby.Waits() || l.Standby.Refused {
 		w.lack("", "", "the standby route is not in effect: %s", l.Standby.Text)
 	}

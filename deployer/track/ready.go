@@ -66,10 +66,7 @@ func judgeRoutes(bg *v1alpha1.BlueGreen, o Observed) *Obstacle {
 		return Hinders(v1alpha1.ReasonIngressMissing,
 			fmt.Sprintf("ingress %s does not exist in namespace %s: create it, or name another in spec.ingress.name", o.Routes.Name, bg.Namespace))
 	case o.Routes.Mixed():
-		return Hinders(v1alpha1.ReasonMixedRoutes,
-			fmt.Sprintf("%s routes %s to service %s and %s to service %s: point all of them at one of the two",
-				o.Routes, routeTo(o, v1alpha1.Blue), blue, routeTo(o, v1alpha1.Green), green),
-			v1alpha1.Kubectl("edit", o.Routes.Kind(), o.Routes.Name, bg.Namespace))
+		return mixed(bg, o)
 	case o.Routes.Live() == "":
 		return Hinders(v1alpha1.ReasonNotRouted,
 			fmt.Sprintf("%s names neither service %s nor service %s: route users to one of them, or correct spec.blue.service and "+
@@ -80,6 +77,20 @@ func judgeRoutes(bg *v1alpha1.BlueGreen, o Observed) *Obstacle {
 				o.Routes.Name, o.Routes.HostTaken))
 	}
 	return nil
+}
+
+// mixed says that users are on both colours, and who can bring them together.
+func mixed(bg *v1alpha1.BlueGreen, o Observed) *Obstacle {
+	text := fmt.Sprintf("%s routes %s to service %s and %s to service %s: ",
+		o.Routes, routeTo(o, v1alpha1.Blue), bg.Side(v1alpha1.Blue).Service, routeTo(o, v1alpha1.Green), bg.Side(v1alpha1.Green).Service)
+	edit := v1alpha1.Kubectl("edit", o.Routes.Kind(), o.Routes.Name, bg.Namespace)
+	if m := bg.Status.Mixed; m != nil && m.Back != nil {
+		return Hinders(v1alpha1.ReasonMixedRoutes,
+			text+fmt.Sprintf("a rollback brings all of them to %s on %s, which they had before, or point all of them at one of the two",
+				m.Back.To.Short(), m.Back.To.Color),
+			v1alpha1.Shell("turnout", "rollback", bg.Name, "--namespace", bg.Namespace), edit)
+	}
+	return Hinders(v1alpha1.ReasonMixedRoutes, text+"point all of them at one of the two", edit)
 }
 
 // routeMissing says why there is no HTTPRoute.

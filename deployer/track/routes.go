@@ -87,8 +87,9 @@ type Routes struct {
 	// rule already uses it.
 	HostTaken string
 
-	// DividedFrom is the colour that users had before a release began to divide them between
-	// both: until its switch it is live, whatever the weights. Empty if none divides them.
+	// DividedFrom is the colour that users leave while a release divides them between both, or
+	// brings them together again: until its switch it is live, whatever the weights. Empty if
+	// none does.
 	DividedFrom v1alpha1.Color
 
 	// Gateway is what only a route of the Gateway API has; nil for an Ingress.
@@ -143,10 +144,13 @@ func (s Routes) Live() v1alpha1.Color {
 	return ""
 }
 
-// Mixed reports whether users reach both colours, and no release divides them.
-func (s Routes) Mixed() bool {
-	return len(s.Users[v1alpha1.Blue]) > 0 && len(s.Users[v1alpha1.Green]) > 0 && s.DividedFrom == ""
+// Shared reports whether users reach both colours.
+func (s Routes) Shared() bool {
+	return len(s.Users[v1alpha1.Blue]) > 0 && len(s.Users[v1alpha1.Green]) > 0
 }
+
+// Mixed reports whether users reach both colours, and no release divides them.
+func (s Routes) Mixed() bool { return s.Shared() && s.DividedFrom == "" }
 
 // Attached reports whether the standby host references a colour on every port that users of the
 // other colour reach. The load balancer has a backend for each referenced port of a Service, and

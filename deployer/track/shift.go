@@ -20,11 +20,11 @@ func canary(r *v1alpha1.Release, o Observed) bool {
 // has not switched all of them since.
 func Divides(r *v1alpha1.Release, _ Observed) bool { return r.Divides() }
 
-// DuringRelease are the routes as a release means them: while it divides users, the colour
-// that they had before counts as live.
+// DuringRelease are the routes as a release means them: while it divides users, or brings
+// them together again, the colour that they leave counts as live.
 func (s Routes) DuringRelease(r *v1alpha1.Release) Routes {
 	s.DividedFrom = ""
-	if r != nil && s.Gateway != nil && Divides(r, Observed{}) {
+	if r != nil && s.Gateway != nil && (Divides(r, Observed{}) || Unites(r)) {
 		s.DividedFrom = r.Status.Milestones.Target.Other()
 	}
 	return s

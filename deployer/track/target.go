@@ -12,7 +12,7 @@ func LookOf(r *v1alpha1.Release, o Observed) WarmLook {
 		l.Known = *r.Status.Route
 	}
 	l.Standby = o.Routes.StandbyWord(l.Known.Parents...)
-	l.Rollback = r.Spec.Kind == v1alpha1.Rollback
+	l.Rollback, l.Shared = r.Spec.Kind == v1alpha1.Rollback, Unites(r) && o.Routes.Shared()
 	// If this release had to make the reference, it was gone, and with it what the load balancer
 	// knew of the pods. An intent is recorded only after the reference was taken up.
 	l.Referenced = o.Routes.Kept(o.Target.Color) && (l.Known.EventsBefore == "" || r.Status.Milestones.SwitchIntendedAt != nil)

@@ -43,8 +43,8 @@ type WarmLook struct {
 	// LeftAt is when the load balancer last sent users to these pods; zero if it never did,
 	// or if they have been shrunk since.
 	LeftAt time.Time
-	// Rollback: users return to these pods.
-	Rollback bool
+	// Rollback: users return to these pods. Shared: some of them are there already.
+	Rollback, Shared bool
 	// Referenced: the Ingress named the Service before this release.
 	Referenced bool
 	// Known is what the release has seen so far.

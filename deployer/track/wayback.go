@@ -59,8 +59,8 @@ func unhealthy(bg *v1alpha1.BlueGreen, o Observed, t Side) string {
 			return fmt.Sprintf("the load balancer finds service %s unhealthy", t.Service)
 		}
 	}
-	if o.Routes.Live() == t.Color {
-		return "" // users have not left it
+	if o.Routes.Live() == t.Color || o.Routes.Shared() {
+		return "" // users have not left it, or not all of them
 	}
 	if w := l.Judge(); len(w.Lacking) > 0 {
 		return w.Lacking[0].String()
