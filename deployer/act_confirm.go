@@ -80,7 +80,11 @@ func (act confirmAct) confirmed(a *attempt, m *measurement, seen proof.Reading) 
 		if a.rel.Spec.Kind == v1alpha1.Rollback {
 			why = "and a rollback moves traffic no further"
 		}
-		a.finding(fmt.Sprintf("requests to %s failed since the switch, %s", a.bg.Spec.URL, why))
+		since := "since the switch"
+		if p.NewFailures == 0 {
+			since = "while users were divided"
+		}
+		a.finding(fmt.Sprintf("requests to %s failed %s, %s", a.bg.Spec.URL, since, why))
 	case m != nil && p.Result != v1alpha1.ProofConfirmed && p.Result != v1alpha1.ProofInterrupted:
 		a.finding("the switch was not observed from outside: " + seen.Trouble)
 	}

@@ -1,6 +1,7 @@
 package deployer
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -35,7 +36,7 @@ func (act shiftAct) do(ctx context.Context, a *attempt) (pause, error) {
 		if p, err := act.prepare(ctx, a); err != nil || p.rests() {
 			return p, err
 		}
-	} else if err := act.keepWatch(ctx, a); err != nil {
+	} else if err := cmp.Or(act.keepWatch(ctx, a), act.measuring.judgeDivided(a)); err != nil {
 		return pause{}, err
 	}
 	for range 2 * (len(a.o.Canary) + 1) { // more than a look ever needs

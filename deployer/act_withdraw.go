@@ -2,6 +2,7 @@ package deployer
 
 import (
 	"context"
+	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -18,13 +19,19 @@ type withdrawAct struct {
 
 // do gives the target the weight 0, waits until every Gateway has taken that up, and then
 // as long as front ends may need. Nothing withholds the weight 0 but somebody else's
-// weights. There is no deadline: until users are gone nobody may touch the target.
+// weights. Its deadline ends nothing: until users are gone nobody may touch the target. But
+// people are told, by a finding here and by [withdrawal.note].
 func (act withdrawAct) do(ctx context.Context, a *attempt) (pause, error) {
 	routes, err := act.routes.Observe(ctx, a.bg)
 	if err != nil {
 		return pause{}, err
 	}
 	a.o.Routes = routes.DuringRelease(a.rel)
+	if track.WithdrawLate(a.bg, a.rel, a.o.Now) {
+		a.finding(fmt.Sprintf("the share of %s is not known to be 0 for more than %s (spec.deadlines.confirm), so users may still be there, "+
+			"and nothing of it is removed: the condition %s of the application says what to do",
+			a.target(), a.bg.Spec.Deadlines.Confirm.Duration, v1alpha1.ConditionWithdrawUnconfirmed))
+	}
 	if a.rel.LastWeight().Weight != 0 {
 		if err := act.fencing.fence(ctx, a); err != nil {
 			return pause{}, err

@@ -45,6 +45,7 @@ type looking struct {
 	minimum    minimum
 	status     appStatus
 	telling    telling
+	withdrawal withdrawal
 }
 
 // foundReleases are an application's, or why they cannot be read.
@@ -143,6 +144,7 @@ func (l looking) run(ctx context.Context, w *work) error {
 			return err
 		}
 	}
+	l.withdrawal.note(w, active)
 	if w.bg.Status.Active == nil {
 		l.beside.endMeasurement(w.bg)
 		if ready {

@@ -38,7 +38,7 @@ func (ms measuring) measure(a *attempt, s v1alpha1.Step) error {
 			break
 		}
 		if track.Divides(a.rel, a.o) {
-			return ms.keepBaseline(a, m)
+			return ms.divide(a, m)
 		}
 		length := a.bg.Spec.Proof.BaselineTime()
 		if m != nil && (length == 0 || a.rel.Spec.Kind == v1alpha1.Rollback || !ms.baselineOld(a, m)) {
@@ -69,14 +69,37 @@ func (ms measuring) measure(a *attempt, s v1alpha1.Step) error {
 	return ms.resume(a)
 }
 
-// keepBaseline continues with the baseline from before the first weight: a later one would
-// have answers of the new version. Another process reads it from the record.
-func (ms measuring) keepBaseline(a *attempt, m *measurement) error {
-	if m != nil || a.rel.Status.Proof == nil {
+// divide measures while users are divided between both versions. It continues with the baseline
+// from before the first weight: a later one would have answers of the new version. Another
+// process reads it from the record.
+func (ms measuring) divide(a *attempt, m *measurement) error {
+	if a.rel.Status.Proof == nil {
+		return nil // not measured so far, so there is nothing to compare with
+	}
+	if m == nil {
+		var err error
+		if m, err = ms.prober(a, proof.Resume(*a.rel.Status.Proof, time.Time{})); err != nil {
+			return err
+		}
+	}
+	m.Divide(a.rel.Status.Shift.Weights[0].IntendedAt.Time)
+	return nil
+}
+
+// judgeDivided returns a fault if the public address fails since the new version has users, and
+// records the counts from time to time.
+func (ms measuring) judgeDivided(a *attempt) error {
+	m := ms.measured(a)
+	if m == nil {
 		return nil
 	}
-	_, err := ms.prober(a, proof.Resume(*a.rel.Status.Proof, time.Time{}))
-	return err
+	if a.o.Now.Sub(m.checkpointAt) >= checkpointEvery {
+		ms.checkpoint(a, m)
+	}
+	if breach := m.Read().ShiftBreach; breach != "" {
+		return releaseFault(v1alpha1.FailedPublicAddress, "%s fails since the new version has users: %s", a.bg.Spec.URL, breach)
+	}
+	return nil
 }
 
 // baselineOld reports whether the baseline is too old to show what failed before the switch.
@@ -212,7 +235,7 @@ func (ms measuring) unproved(a *attempt) {
 	}
 	m := ms.measured(a)
 	switch {
-	case st.Milestones.SwitchedAt == nil:
+	case st.Milestones.SwitchedAt == nil && !a.rel.Divides():
 		st.Proof = nil // there was no switch
 	case m != nil:
 		m.Interrupt()

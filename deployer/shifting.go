@@ -29,9 +29,7 @@ func (s shifting) look(a *attempt) track.ShiftLook {
 		l.Wait = takeUpGCE
 	}
 	l.Share, l.Known = a.o.Routes.Share(a.target())
-	if l.Last != nil && l.Last.Generation != 0 && a.o.Routes.Gateway != nil {
-		l.Parents = track.Hear(a.o.Routes.Gateway.Parents, a.route().Parents, l.Last.Generation)
-	}
+	l.Parents = a.o.Routes.WordOn(a.rel)
 	return l
 }
 

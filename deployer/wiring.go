@@ -24,7 +24,7 @@ func (d *Deployer) wire() looking {
 	borders := borders{recorder: p.recorder, strays: d.Client, driving: driving, ending: ending}
 	return looking{
 		holder: d.Holder, record: d.Record, past: d.Client, observing: observing, borders: borders, driving: driving,
-		status: p.status, telling: telling,
+		status: p.status, telling: telling, withdrawal: withdrawal{telling},
 		beside: beside{
 			looks: &d.looks, calls: &d.calls, probers: &d.probers, asks: &d.asks, maps: &d.maps, reaches: &d.reaches, dryRuns: &d.dryRuns,
 		},

@@ -48,6 +48,15 @@ const (
 	ReasonAsking          = "Asking"          // Turnout is measuring the public address, or will
 )
 
+// ConditionWithdrawUnconfirmed of a BlueGreen: True while users may still be with the new
+// version of a canary that went back, although spec.deadlines.confirm is over. The release
+// goes on, its pods stay, and no other one begins. The message names the ways out.
+const ConditionWithdrawUnconfirmed = "WithdrawUnconfirmed"
+
+// ReasonNotWritten of [ConditionWithdrawUnconfirmed]: the weight 0 cannot be written. Its
+// other reason is [ReasonOldRoutes]: a Gateway does not report that it has taken it up.
+const ReasonNotWritten = "NotWritten"
+
 // Phases of a BlueGreen, for people to read.
 const (
 	PhaseBlocked   = "Blocked"   // its condition Ready is False
@@ -120,8 +129,8 @@ type BlueGreenStatus struct {
 	// +listType=atomic
 	Findings []Finding `json:"findings,omitempty"`
 
-	// Conditions of the application; see [ConditionReady] and
-	// [ConditionSwitchUnconfirmed].
+	// Conditions of the application; see [ConditionReady],
+	// [ConditionSwitchUnconfirmed] and [ConditionWithdrawUnconfirmed].
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`

@@ -97,6 +97,10 @@ type ProofStatus struct {
 	// Baseline is what Turnout saw before the switch.
 	Baseline *ProofBaseline `json:"baseline,omitempty"`
 
+	// Shift is what Turnout saw while users were divided between both versions. These requests
+	// are not among the others. Unset without such a time.
+	Shift *ProofShift `json:"shift,omitempty"`
+
 	// NewFailures counts the failures after the switch of a kind that the baseline
 	// did not have, or had clearly less often.
 	NewFailures int32 `json:"newFailures,omitempty"`
@@ -138,6 +142,34 @@ type ProofBaseline struct {
 
 	// Versions are the values of spec.proof.versionHeader before the switch.
 	Versions []string `json:"versions,omitempty"`
+}
+
+// ProofShift is what the public address answered while users were divided between both
+// versions: Turnout asks it once a second then.
+type ProofShift struct {
+	// Requests, Failed among them, and Unseen, as in [ProofStatus].
+	Requests int32 `json:"requests,omitempty"`
+	Failed   int32 `json:"failed,omitempty"`
+	Unseen   int32 `json:"unseen,omitempty"`
+
+	// NewFailures counts the failures of a kind that the baseline did not have, or had
+	// clearly less often, without those of the version that users had before.
+	NewFailures int32 `json:"newFailures,omitempty"`
+
+	// Versions that answered, by spec.proof.versionHeader. Empty without it.
+	// +kubebuilder:validation:MaxItems=9
+	// +listType=atomic
+	Versions []ProofVersion `json:"versions,omitempty"`
+}
+
+// ProofVersion counts the answers of one version.
+type ProofVersion struct {
+	// Version in spec.proof.versionHeader.
+	Version string `json:"version"`
+
+	// Requests that it answered, and Failed among them.
+	Requests int32 `json:"requests,omitempty"`
+	Failed   int32 `json:"failed,omitempty"`
 }
 
 // ProofResult is the result of a proof.

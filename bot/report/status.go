@@ -34,7 +34,7 @@ func (o overview) status() string {
 	}
 	for _, c := range st.Conditions {
 		if c.Type == v1alpha1.ConditionReady && c.Status == metav1.ConditionFalse ||
-			c.Type == v1alpha1.ConditionSwitchUnconfirmed && c.Status == metav1.ConditionTrue {
+			c.Type != v1alpha1.ConditionReady && c.Status == metav1.ConditionTrue {
 			lines = append(lines, item(withCommands(fmt.Sprintf("⚠️ **%s**: %s", plain(c.Reason), plain(prose.Characters(c.Message, maxAdvice))),
 				st.CommandsOf(c.Type))))
 		}

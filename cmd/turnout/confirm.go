@@ -23,7 +23,8 @@ func confirmCommand() *cobra.Command {
 		Use: "confirm APP", Short: "Say that users reach the colour of the last switch",
 		Long: "Say, for the record, that users reach the colour that the Ingress or HTTPRoute sends them to.\n" +
 			"It is for an application with the condition SwitchUnconfirmed: nothing else shows that the load\n" +
-			"balancer took up the last switch, so both colours are kept. First check the public address, from\n" +
+			"balancer took up the last switch, so both colours are kept. Or with the condition WithdrawUnconfirmed:\n" +
+			"nothing shows that users have left a canary that went back. First check the public address, from\n" +
 			"several places: after this, once spec.drain and spec.hold have passed, the other colour is shrunk.",
 		Args: ofApplication("turnout confirm my-python-app", 0).check, ValidArgsFunction: c.complete(false),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -46,11 +47,12 @@ func confirmCommand() *cobra.Command {
 
 // unconfirmed is the condition that keeps both colours; nil if there is none.
 func unconfirmed(bg *v1alpha1.BlueGreen) *metav1.Condition {
-	c := meta.FindStatusCondition(bg.Status.Conditions, v1alpha1.ConditionSwitchUnconfirmed)
-	if c == nil || c.Status != metav1.ConditionTrue {
-		return nil
+	for _, kind := range []string{v1alpha1.ConditionWithdrawUnconfirmed, v1alpha1.ConditionSwitchUnconfirmed} {
+		if c := meta.FindStatusCondition(bg.Status.Conditions, kind); c != nil && c.Status == metav1.ConditionTrue {
+			return c
+		}
 	}
-	return c
+	return nil
 }
 
 // confirm records in the release that moved users last that they reach the colour in the
@@ -60,8 +62,11 @@ func (c *cluster) confirm(ctx context.Context, app, by string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	last := bg.Status.LastSwitch
-	if unconfirmed(bg) == nil || last == nil {
+	last, condition := bg.Status.LastSwitch, unconfirmed(bg)
+	if condition != nil && condition.Type == v1alpha1.ConditionWithdrawUnconfirmed && bg.Status.Active != nil {
+		return c.confirmWithdrawn(ctx, bg, by)
+	}
+	if condition == nil || last == nil {
 		return fmt.Sprintf("%s has no switch that waits to be confirmed.", bg.Name), nil
 	}
 	key := types.NamespacedName{Namespace: bg.Namespace, Name: last.Release}
@@ -74,10 +79,7 @@ func (c *cluster) confirm(ctx context.Context, app, by string) (string, error) {
 		return "", err
 	}
 	color := cmp.Or(last.OverruledTo, last.To.Color)
-	actor := c.actor(ctx)
-	err = c.record.Confirm(ctx, key, v1alpha1.Confirmation{
-		Color: color, By: actor, At: metav1.Now(), Cause: v1alpha1.Cause{Kind: v1alpha1.CauseCLI, Actor: actor, Claims: cut(by, maxClaims)},
-	})
+	actor, err := c.sayReached(ctx, key, color, by)
 	if errors.Is(err, record.ErrSet) {
 		said := rel.Spec.Confirmed(color)
 		if said == nil || said.At.Time.Before(last.At.Time) || last.OverruledAt != nil && said.At.Time.Before(last.OverruledAt.Time) {
@@ -91,4 +93,27 @@ func (c *cluster) confirm(ctx context.Context, app, by string) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("Recorded in %s: users of %s reach %s, says %s.", rel.Name, bg.Name, color, actor), nil
+}
+
+// sayReached records in a release that users reach a colour. It returns who says so.
+func (c *cluster) sayReached(ctx context.Context, rel types.NamespacedName, color v1alpha1.Color, by string) (actor string, err error) {
+	actor = c.actor(ctx)
+	return actor, c.record.Confirm(ctx, rel, v1alpha1.Confirmation{
+		Color: color, By: actor, At: metav1.Now(), Cause: v1alpha1.Cause{Kind: v1alpha1.CauseCLI, Actor: actor, Claims: cut(by, maxClaims)},
+	})
+}
+
+// confirmWithdrawn records in a canary that goes back that nobody reaches its version any more.
+func (c *cluster) confirmWithdrawn(ctx context.Context, bg *v1alpha1.BlueGreen, by string) (string, error) {
+	key := types.NamespacedName{Namespace: bg.Namespace, Name: bg.Status.Active.Release}
+	rel, err := c.record.Release(ctx, key)
+	if err != nil {
+		return "", err
+	}
+	color := rel.Status.Milestones.Target.Other()
+	actor, err := c.sayReached(ctx, key, color, by)
+	if err != nil && !errors.Is(err, record.ErrSet) {
+		return "", err
+	}
+	return fmt.Sprintf("Recorded in %s: users of %s are all on %s, says %s.", rel.Name, bg.Name, color, actor), nil
 }

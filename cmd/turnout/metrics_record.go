@@ -32,7 +32,8 @@ var (
 	readyDescription = applicationMetric("turnout_application_ready",
 		"1 if the application's next release could run, 0 if its condition Ready is not True.")
 	unsureDescription = applicationMetric("turnout_switch_unconfirmed",
-		"1 if nothing says that the load balancer took up the last switch (the condition SwitchUnconfirmed), else 0.")
+		"1 if nothing says that the load balancer took up the last switch, or that a canary that went back has no users any more (the "+
+			"conditions SwitchUnconfirmed and WithdrawUnconfirmed), else 0.")
 	lockDescription = applicationMetric("turnout_application_locked", "1 if somebody locked the application, else 0.")
 )
 

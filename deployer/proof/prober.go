@@ -53,8 +53,8 @@ func UserAgent(version string) string {
 const maxInFlight = 50
 
 // Prober sends requests to an address and counts the answers. It sends only from
-// [Prober.TakeBaseline] until the baseline is full, and from [Prober.Switch] or
-// [Prober.AskOn] until [Prober.Pause] or [Prober.Stop]. Its methods may be called
+// [Prober.TakeBaseline] until the baseline is full, and from [Prober.Divide],
+// [Prober.Switch] or [Prober.AskOn] until [Prober.Pause] or [Prober.Stop]. Its methods may be called
 // concurrently.
 type Prober struct {
 	c       Config
@@ -73,6 +73,9 @@ type Prober struct {
 	turn    int       // requests so far
 	told    bool      // Wake was called for the new version
 	alarmed bool      // Wake was called for its failures
+	slow    bool      // users are divided, see [Prober.Divide]
+	// faster ends the pause of the slow pace.
+	faster chan struct{}
 }
 
 // NewProber returns a prober that sends nothing yet. It lives until it is stopped or ctx
@@ -82,7 +85,7 @@ func NewProber(ctx context.Context, c Config) *Prober {
 		c.Dial = publicnet.Dialer(nil)
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	p := &Prober{c: c, address: newAddress(c), ctx: ctx, cancel: cancel, tally: c.From}
+	p := &Prober{c: c, address: newAddress(c), ctx: ctx, cancel: cancel, tally: c.From, faster: make(chan struct{}, 1)}
 	p.slots = make(chan struct{}, min(max(c.Rate, 2), maxInFlight))
 	if p.tally == nil {
 		p.tally = &Tally{}
@@ -109,11 +112,28 @@ func (p *Prober) FullAt() time.Time {
 // seconds.
 func (p *Prober) Settled() bool { return len(p.slots) == 0 }
 
+// Divide records that users are divided since a given time, and sends one request a second from
+// now on. It may be called again.
+func (p *Prober) Divide(at time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tally.Divide(at)
+	p.slow = true
+	p.ask(time.Time{})
+}
+
 // Switch records that traffic is about to move, and sends requests from now on.
 func (p *Prober) Switch(at time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.tally.Switch(at)
+	if p.slow {
+		p.slow = false
+		select {
+		case p.faster <- struct{}{}:
+		default:
+		}
+	}
 	p.told, p.alarmed = false, false
 	p.ask(time.Time{})
 }
@@ -186,24 +206,34 @@ func (p *Prober) ask(until time.Time) {
 	p.wg.Go(p.run)
 }
 
-// run sends requests at the configured rate while they are wanted, the first at once.
+// run sends requests at the configured rate while they are wanted, the first at once. While users
+// are divided it takes its time.
 func (p *Prober) run() {
 	tick := time.NewTicker(time.Second / time.Duration(max(p.c.Rate, 1)))
 	defer tick.Stop()
-	for p.goesOn() {
+	for {
+		goesOn, slow := p.goesOn()
+		if !goesOn {
+			return
+		}
 		p.send()
+		next := tick.C
+		if slow {
+			next = time.After(divisionPace)
+		}
 		select {
-		case <-tick.C:
+		case <-next:
+		case <-p.faster:
 		case <-p.ctx.Done():
 		}
 	}
 }
 
-func (p *Prober) goesOn() bool {
+func (p *Prober) goesOn() (goesOn, slow bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.running = p.wanted()
-	return p.running
+	return p.running, p.slow
 }
 
 // send sends one request, unless too many are in flight.
@@ -228,7 +258,7 @@ func (p *Prober) send() {
 func (p *Prober) take(a Answer) {
 	p.mu.Lock()
 	p.tally.Add(a)
-	there, breach := p.tally.newInARow >= track.NewInARow, p.tally.breach != ""
+	there, breach := p.tally.newInARow >= track.NewInARow, p.tally.breach != "" || p.tally.shift.breach != ""
 	wake := there && !p.told || breach && !p.alarmed
 	p.told, p.alarmed = p.told || there, p.alarmed || breach
 	p.mu.Unlock()

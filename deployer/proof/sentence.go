@@ -17,13 +17,21 @@ func Sentence(s v1alpha1.ProofStatus, trouble string) string {
 	case v1alpha1.ProofMeasuring:
 		return fmt.Sprintf("%s so far", requests(s))
 	case v1alpha1.ProofConfirmed:
-		return requests(s) + percentile(s) + versions(s)
+		return requests(s) + percentile(s) + versions(s) + divided(s.Shift)
 	case v1alpha1.ProofFailed:
+		if s.NewFailures == 0 && s.Shift != nil {
+			text := fmt.Sprintf("%d new failures while users were divided, of %s", s.Shift.NewFailures, plural(s.Shift.Requests)) +
+				byVersion(s.Shift)
+			if s.LastFailure != "" {
+				text += "; the last failure: " + s.LastFailure
+			}
+			return text
+		}
 		text := fmt.Sprintf("%d requests, %d new failures since the switch", s.Requests, s.NewFailures)
 		if old := s.Failed - s.NewFailures; old > 0 {
 			text += fmt.Sprintf(" and %d as before", old)
 		}
-		text += percentile(s) + versions(s)
+		text += percentile(s) + versions(s) + divided(s.Shift)
 		if s.LastFailure != "" {
 			text += "; the last failure: " + s.LastFailure
 		}
@@ -46,7 +54,7 @@ func Sentence(s v1alpha1.ProofStatus, trouble string) string {
 		if s.Unseen > 0 {
 			text += fmt.Sprintf(", %d more say nothing", s.Unseen)
 		}
-		return text + versions(s)
+		return text + versions(s) + divided(s.Shift)
 	case v1alpha1.ProofNotObserved:
 		if trouble != "" {
 			return "the public address was not observed: " + trouble
@@ -54,6 +62,28 @@ func Sentence(s v1alpha1.ProofStatus, trouble string) string {
 		return "the public address was not observed: no request was answered after the switch"
 	}
 	return ""
+}
+
+// divided counts the answers while users were divided, by version if that is known.
+func divided(s *v1alpha1.ProofShift) string {
+	if s == nil {
+		return ""
+	}
+	return fmt.Sprintf("; while users were divided %s, %d failed", plural(s.Requests), s.Failed) + byVersion(s)
+}
+
+func byVersion(s *v1alpha1.ProofShift) (text string) {
+	for i, v := range s.Versions {
+		sign := ","
+		if i == 0 {
+			sign = ":"
+		}
+		text += fmt.Sprintf("%s %d by %s", sign, v.Requests, v.Version)
+		if v.Failed > 0 {
+			text += fmt.Sprintf(" (%d failed)", v.Failed)
+		}
+	}
+	return text
 }
 
 // requests counts all requests and the failed ones. Failures are as before the switch

@@ -76,6 +76,7 @@ const (
 type Tally struct {
 	startedAt, endedAt time.Time
 	before, after      part
+	shift              shift // while users are divided, between the two
 	forgiven           *part // the forgiven part of after; nil: none
 	switchedAt         time.Time
 	newFailures        int
@@ -173,6 +174,7 @@ func Resume(s v1alpha1.ProofStatus, switchedAt time.Time) *Tally {
 			remember(&t.before.versions, version, 1)
 		}
 	}
+	t.shift = resumeShift(s.Shift)
 	t.after.failed = int(s.Failed) - t.before.failed
 	t.after.served = int(s.Requests-s.Failed) - t.before.served
 	t.after.unseen = int(s.Unseen)
@@ -212,8 +214,14 @@ func (t *Tally) Add(a Answer) {
 		t.trouble = a.Text
 	case Served:
 	}
-	t.time(a)
-	if t.switchedAt.IsZero() || a.EndedAt.Before(t.switchedAt) {
+	switch {
+	case !t.switchedAt.IsZero() && !a.EndedAt.Before(t.switchedAt):
+		t.time(a)
+	case t.shift.holds(a):
+		t.addDivided(a)
+		return
+	default:
+		t.time(a)
 		t.before.add(a)
 		return
 	}
@@ -256,8 +264,10 @@ func (t *Tally) time(a Answer) {
 // isNew reports whether a kind of failure is new: it did not occur before, or clearly less
 // often, so that the earlier rate does not explain the current one. A kind that made up a
 // third of the answers before is never new.
-func (t *Tally) isNew(failure string) bool {
-	old, now := t.reference(), t.since()
+func (t *Tally) isNew(failure string) bool { return moreOf(failure, t.reference(), t.since()) }
+
+// moreOf reports whether answers have clearly more of a kind of failure than earlier ones.
+func moreOf(failure string, old, now part) bool {
 	if old.failures[failure] == 0 {
 		return true
 	}
@@ -309,7 +319,11 @@ func (t *Tally) fail(a Answer) {
 // Switch records that traffic is about to move. If it is called again because traffic did
 // not move, the answers in between count as before the switch.
 func (t *Tally) Switch(at time.Time) {
-	t.before.join(t.after)
+	if t.shift.began.IsZero() {
+		t.before.join(t.after)
+	} else { // both versions answered
+		t.shift.join(t.after)
+	}
 	t.after, t.forgiven, t.switchedAt = part{}, nil, at
 	t.newFailures, t.recent, t.breach = 0, nil, ""
 	t.newVersion, t.newInARow, t.firstNew, t.lastOld, t.sawOld = "", 0, time.Time{}, time.Time{}, false
@@ -350,6 +364,8 @@ type Reading struct {
 	// StillFailed counts the failures since Forgive, if most requests have failed since;
 	// otherwise it is 0.
 	StillFailed int
+	// ShiftBreach is the same while users are divided.
+	ShiftBreach string
 	// Trouble is the last reason why a request showed nothing.
 	Trouble string
 }
@@ -369,6 +385,7 @@ func (t *Tally) Read() Reading {
 			Failures: slices.Sorted(maps.Keys(failures)), Versions: slices.Sorted(maps.Keys(b.versions)),
 		}
 	}
+	s.Shift = t.shift.status()
 	if !t.firstNew.IsZero() {
 		s.NewVersionAfter = span(t.firstNew.Sub(t.switchedAt))
 	}
@@ -386,18 +403,18 @@ func (t *Tally) Read() Reading {
 	return Reading{
 		Status: s, Switched: !t.switchedAt.IsZero(), Answered: a.answered(), Unseen: a.unseen, StillFailed: stillFailed,
 		ToldApart: t.toldApart(), NewInARow: t.newInARow, LastOld: t.lastOld,
-		Breach: t.breach, Trouble: t.trouble,
+		Breach: t.breach, ShiftBreach: t.shift.breach, Trouble: t.trouble,
 	}
 }
 
 // Result is the conclusion, if no more answers come.
 func (r Reading) Result() v1alpha1.ProofResult {
 	switch s := r.Status; {
-	case s.NewFailures > 0, r.StillFailed > 0:
+	case s.NewFailures > 0, r.StillFailed > 0, s.Shift != nil && s.Shift.NewFailures > 0:
 		return v1alpha1.ProofFailed
 	case s.InterruptedAt != nil:
 		return v1alpha1.ProofInterrupted
-	case r.Unseen > 0:
+	case r.Unseen > 0, s.Shift != nil && s.Shift.Unseen > 0:
 		return v1alpha1.ProofInconclusive
 	case r.Answered == 0:
 		return v1alpha1.ProofNotObserved

@@ -19,7 +19,7 @@ var began = time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
 // play adds answers, one a second from began, each 30 ms after it was sent. Each word is an
 // answer: o and n are served by the old and the new version, s by one that names no version;
 // 503 and 500 are failures, x is a broken connection; u says nothing; . is no answer at all;
-// | is the switch, F forgives. A word may be repeated: 20*s.
+// o503 and n503 fail and name their version; | is the switch, D divides, F forgives. A word may be repeated: 20*s.
 func play(t *testing.T, answers string) *Tally {
 	t.Helper()
 	tally, at := &Tally{}, began
@@ -44,12 +44,17 @@ func play(t *testing.T, answers string) *Tally {
 		case "s":
 		case "503", "500":
 			a.Kind, a.Failure = Failed, word
+		case "o503", "n503":
+			a.Kind, a.Failure, a.Version = Failed, "503", map[string]string{"o503": "v1", "n503": "v2"}[word]
 		case "x":
 			a.Kind, a.Failure = Failed, BrokenConnection
 		case "u":
 			a.Kind = Unseen
 		case "|":
 			tally.Switch(at.Add(-100 * time.Millisecond))
+			continue
+		case "D":
+			tally.Divide(at.Add(-100 * time.Millisecond))
 			continue
 		case "F":
 			tally.Forgive()

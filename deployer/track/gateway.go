@@ -211,6 +211,15 @@ func (s Routes) Word(accepted []string) ParentsWord {
 	return Hear(s.Gateway.Parents, accepted, s.Generation)
 }
 
+// WordOn is the report on the last weight of a release by the parents that had accepted the
+// route before it.
+func (s Routes) WordOn(r *v1alpha1.Release) ParentsWord {
+	if last := r.LastWeight(); s.Gateway != nil && r.Status.Route != nil && last != nil && last.Generation != 0 {
+		return Hear(s.Gateway.Parents, r.Status.Route.Parents, last.Generation)
+	}
+	return ParentsWord{}
+}
+
 // judgeShared is for a colour to which the load balancer sends users: it has its pods, and only
 // those that are new must still be found healthy.
 func (l WarmLook) judgeShared(w *Warmth) {

@@ -3,6 +3,7 @@ package track
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
@@ -41,6 +42,24 @@ func WayBack(bg *v1alpha1.BlueGreen, o Observed, to v1alpha1.Version) v1alpha1.W
 // Runs reports whether a colour's Deployment runs a version, by the criteria of a rollback.
 func Runs(t Side, to v1alpha1.Version) bool {
 	return t.TemplateHash != "" && t.TemplateHash == to.TemplateHash && (t.RunningImage == "" || t.RunningImage == to.Image)
+}
+
+// WithdrawLateAt is when a release that takes users back from its target is late with that: the
+// weight 0 is not in effect. It is zero if there is nothing to wait for.
+func WithdrawLateAt(bg *v1alpha1.BlueGreen, r *v1alpha1.Release) time.Time {
+	if r == nil || r.Status.Step != v1alpha1.StepWithdraw || len(r.Status.Timeline) == 0 {
+		return time.Time{}
+	}
+	if last := r.LastWeight(); last == nil || last.Weight == 0 && last.EffectiveAt != nil {
+		return time.Time{}
+	}
+	return r.Status.Timeline[len(r.Status.Timeline)-1].StartedAt.Add(confirmTime(bg))
+}
+
+// WithdrawLate reports whether it is late.
+func WithdrawLate(bg *v1alpha1.BlueGreen, r *v1alpha1.Release, now time.Time) bool {
+	at := WithdrawLateAt(bg, r)
+	return !at.IsZero() && !now.Before(at)
 }
 
 // unhealthy is the problem that a rollback would find at the load balancer; "" if there is none.

@@ -1,0 +1,116 @@
+package deployer
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/route"
+)
+
+// publishShares starts the public address of a Gateway's world: while users are divided, every
+// second request reaches green, whose answer is given.
+func (w *world) publishShares(green http.HandlerFunc) *atomic.Int32 {
+	w.t.Helper()
+	routes, bg, turn := &route.Router{Client: w.kube, Reader: w.kube}, w.application(), &atomic.Int32{}
+	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		state, err := routes.Observe(r.Context(), bg)
+		if err != nil {
+			return
+		}
+		share, _ := state.Share(v1alpha1.Green)
+		if n := turn.Add(1); share == 100 || share > 0 && n%2 == 0 {
+			rw.Header().Set("App-Version", "green")
+			green(rw, r)
+			return
+		}
+		rw.Header().Set("App-Version", "blue")
+	}))
+	w.t.Cleanup(s.Close)
+	w.setURL(s.URL)
+	w.proofSpec(tellApart)
+	return turn
+}
+
+// While users are divided the public address is asked on, and its answers are counted by version.
+func TestPublicAddressIsMeasuredWhileUsersAreDivided(t *testing.T) {
+	t.Parallel()
+	w, _ := newGatewayWorld(t, steps(0, 5, 25), untilPromote)
+	w.publishShares(func(http.ResponseWriter, *http.Request) {})
+	w.run()
+	rel := w.await(w.submit("a"), "a person at 5 %", waitsAt(5))
+	before := rel.Status.Proof.Baseline.Requests
+	w.awaitAsked(rel, func(p v1alpha1.ProofShift) bool { return len(p.Versions) == 2 })
+	w.promoteTo(rel, 100)
+	rel = w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
+	p := rel.Status.Proof
+	if p.Result != v1alpha1.ProofConfirmed || p.Shift == nil || p.Shift.Failed+p.Shift.NewFailures+p.Shift.Unseen != 0 ||
+		!strings.Contains(p.Message, "; while users were divided ") {
+		t.Fatalf("the proof is %+v, while users were divided: %+v", p, p.Shift)
+	}
+	if len(p.Shift.Versions) != 2 || p.Shift.Versions[0].Version != "blue" || p.Shift.Versions[1].Version != "green" {
+		t.Errorf("the versions are %+v", p.Shift.Versions)
+	}
+	if p.Baseline.Requests != before || len(p.Baseline.Versions) != 1 || p.NewVersion != "green" {
+		t.Errorf("the baseline is %+v, it had %d requests before the first weight", p.Baseline, before)
+	}
+}
+
+// awaitAsked waits for what a release has recorded of the public address while users are divided.
+func (w *world) awaitAsked(rel *v1alpha1.Release, good func(v1alpha1.ProofShift) bool) *v1alpha1.Release {
+	w.t.Helper()
+	return w.await(rel, "answers while users are divided", func(r *v1alpha1.Release) bool {
+		return r.Status.Proof != nil && r.Status.Proof.Shift != nil && good(*r.Status.Proof.Shift)
+	})
+}
+
+// The new version fails users, which no probe of its pods shows. They go back, and the report
+// says what was seen.
+func TestCanaryThatFailsAtThePublicAddressIsWithdrawn(t *testing.T) {
+	t.Parallel()
+	w, _ := newGatewayWorld(t, steps(25, 25), func(bg *v1alpha1.BlueGreen) {
+		bg.Spec.Gate.Interval = metav1.Duration{Duration: 100 * time.Millisecond}
+	})
+	w.publishShares(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusServiceUnavailable) })
+	w.run()
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseFailed)
+	if f := rel.Status.Failure; f.Reason != v1alpha1.FailedPublicAddress || f.Step != v1alpha1.StepShift ||
+		!strings.Contains(f.Message, "since the new version has users") || !strings.Contains(f.Message, "503") {
+		t.Errorf("the failure is %+v", f)
+	}
+	if p := rel.Status.Proof; p == nil || p.Result != v1alpha1.ProofFailed || p.Shift.NewFailures < 3 ||
+		!strings.Contains(p.Message, "new failures while users were divided") {
+		t.Errorf("the proof is %+v", p)
+	}
+	w.expectOnGateway(v1alpha1.Blue, 4)
+	w.expectSizes(1, 0)
+}
+
+// The process that measured has ended: the next one continues with the same baseline, which only
+// the old version answered.
+func TestNextProcessGoesOnMeasuringWhileUsersAreDivided(t *testing.T) {
+	t.Parallel()
+	w, _ := newGatewayWorld(t, steps(0, 5), untilPromote)
+	turn := w.publishShares(func(http.ResponseWriter, *http.Request) {})
+	stop := w.run(quick("first"))
+	rel := w.await(w.submit("a"), "a person at 5 %", waitsAt(5))
+	rel = w.awaitAsked(rel, func(p v1alpha1.ProofShift) bool { return p.Requests > 0 })
+	stop()
+	asked, counted := turn.Load(), rel.Status.Proof.Shift.Requests
+	w.run(quick("second"))
+	rel = w.awaitAsked(rel, func(p v1alpha1.ProofShift) bool { return p.Requests > counted })
+	if turn.Load() <= asked {
+		t.Error("nobody asked")
+	}
+	w.promoteTo(rel, 100)
+	p := w.awaitPhase(rel, v1alpha1.ReleaseSucceeded).Status.Proof
+	if p.Result != v1alpha1.ProofInterrupted || p.Shift.NewFailures != 0 || p.NewVersion != "green" || len(p.Baseline.Versions) != 1 {
+		t.Errorf("the proof is %+v, while users were divided: %+v, the baseline %+v", p, p.Shift, p.Baseline)
+	}
+}
