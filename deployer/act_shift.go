@@ -16,6 +16,7 @@ import (
 // shiftAct gives the target a growing share of the users.
 type shiftAct struct {
 	shifting  shifting
+	cohorts   cohorts
 	measuring measuring
 	preparing preparing
 	judging   judging
@@ -40,6 +41,11 @@ func (act shiftAct) do(ctx context.Context, a *attempt) (pause, error) {
 		return pause{}, err
 	}
 	for range 2 * (len(a.o.Canary) + 1) { // more than a look ever needs
+		if a.rel.LastWeight() != nil {
+			if err := act.cohorts.lead(ctx, a); err != nil {
+				return pause{}, err
+			}
+		}
 		act.stopClock(a)
 		l := act.shifting.look(a)
 		l.Deadline, l.Patience = a.bg.Spec.Deadlines.Confirm.Duration, a.bg.Spec.Promotion.Timeout.Duration
@@ -98,11 +104,43 @@ func (act shiftAct) follow(ctx context.Context, a *attempt, v track.ShiftVerdict
 		}
 	case track.ShiftDone:
 	}
+	if p, err := act.endCohort(ctx, a); err != nil || p.rests() {
+		return p, false, err
+	}
 	if m := &a.rel.Status.Milestones; m.ShiftedAt == nil {
 		now := metav1.NewTime(a.o.Now)
 		m.ShiftedAt = &now
 	}
 	return pause{}, false, nil
+}
+
+// endCohort takes the testers' header out before the switch, and waits until every Gateway has
+// taken that up. So no later step, and no way back from the switch, has to mind it.
+func (act shiftAct) endCohort(ctx context.Context, a *attempt) (pause, error) {
+	cohort := a.rel.Status.Shift.Cohort
+	if cohort == nil {
+		return pause{}, nil
+	}
+	if err := act.cohorts.end(ctx, a); err != nil {
+		return pause{}, err
+	}
+	word, limit := a.o.Routes.WordOnCohort(a.rel), a.bg.Spec.Deadlines.Confirm.Duration
+	since := a.o.Now.Sub(cohort.EndedAt.Time)
+	switch {
+	case word.InEffect, word.Silent && since >= act.shifting.patience():
+		return pause{}, nil
+	case since >= limit:
+		return pause{}, &fault{
+			class: v1alpha1.FaultWorld, reason: v1alpha1.FailedWeight, about: about{limit: limit},
+			message: fmt.Sprintf("not every Gateway has taken the header %s out again: %s, after %s (spec.deadlines.confirm)",
+				v1alpha1.CohortHeaderName, word.Text, limit),
+		}
+	}
+	waits := track.WaitsFor(v1alpha1.WaitsForLoadBalancer, v1alpha1.BecauseWeight)
+	waits.Done, waits.Of, waits.Detail = a.rel.LastWeight().Weight, v1alpha1.Everybody, word.Text
+	return pause{
+		until: a.o.Now.Add(time.Second), message: "waits until every Gateway has taken the testers' header out: " + word.Text, waits: waits,
+	}, nil
 }
 
 func (act shiftAct) patch(ctx context.Context, a *attempt) (pause, bool, error) {

@@ -13,6 +13,7 @@ import (
 // withdrawAct takes the target's share of the users back.
 type withdrawAct struct {
 	shifting shifting
+	cohorts  cohorts
 	fencing  fencing
 	routes   routesReader
 }
@@ -52,6 +53,12 @@ func (act withdrawAct) do(ctx context.Context, a *attempt) (pause, error) {
 			act.keep(a)
 			return pause{}, nil
 		}
+		if last.Generation != 0 { // nothing withholds the weight 0, so this comes after it
+			if err := act.cohorts.end(ctx, a); err != nil {
+				return pause{}, err
+			}
+			l.Parents = a.o.Routes.WordOn(a.rel)
+		}
 		switch v := l.Judge(); v.Outcome {
 		case track.ShiftPatch:
 			if done, err := act.shifting.give(ctx, a); err != nil || !done {
@@ -61,6 +68,7 @@ func (act withdrawAct) do(ctx context.Context, a *attempt) (pause, error) {
 			if err := act.shifting.seen(ctx, a); err != nil {
 				return pause{}, err
 			}
+			continue
 		case track.ShiftEffect:
 			act.shifting.tookEffect(a, v.Sign)
 		case track.ShiftDone:

@@ -21,6 +21,7 @@ type common struct {
 	measuring  measuring
 	moving     moving
 	shifting   shifting
+	cohorts    cohorts
 	preparing  preparing
 	fencing    fencing
 	reference  reference
@@ -56,8 +57,8 @@ func (d *Deployer) acts(p common) map[v1alpha1.Step]act {
 		v1alpha1.StepVerify:  verifyAct{pods: d.Pods, through: p.through},
 		v1alpha1.StepPromote: promoteAct{repository: p.repository},
 		v1alpha1.StepShift: shiftAct{
-			shifting: p.shifting, measuring: p.measuring, preparing: p.preparing, live: p.live, workloads: workloads, routes: routes,
-			judging: judging{metrics: p.metrics, calls: &d.calls},
+			shifting: p.shifting, cohorts: p.cohorts, measuring: p.measuring, preparing: p.preparing, live: p.live, workloads: workloads,
+			routes: routes, judging: judging{metrics: p.metrics, calls: &d.calls},
 		},
 		v1alpha1.StepSwitch: switchAct{
 			recorder: p.recorder, measuring: p.measuring, moving: p.moving, preparing: p.preparing,
@@ -71,7 +72,7 @@ func (d *Deployer) acts(p common) map[v1alpha1.Step]act {
 			recorder: p.recorder, moving: p.moving, preparing: p.preparing, fencing: p.fencing, live: p.live,
 			switches: p.switches, status: p.status, routes: routes,
 		},
-		v1alpha1.StepWithdraw: withdrawAct{shifting: p.shifting, fencing: p.fencing, routes: routes},
+		v1alpha1.StepWithdraw: withdrawAct{shifting: p.shifting, cohorts: p.cohorts, fencing: p.fencing, routes: routes},
 		v1alpha1.StepDiscard:  discardAct{build: p.build, shrinking: p.shrinking, workloads: workloads},
 	}
 }
@@ -86,6 +87,7 @@ func (d *Deployer) common() common {
 		measuring:  measuring{probers: &d.probers, address: address, observer: d.Observer},
 		moving:     moving{d.Routes},
 		shifting:   shifting{recorder: recorder{d.Record}, moving: moving{d.Routes}, routes: route.Divider{Router: d.Routes}, takeUp: d.TakeUp},
+		cohorts:    cohorts{recorder{d.Record}, cohortRoutes{d.Routes, route.Divider{Router: d.Routes}}},
 		preparing:  preparing{routes: d.Routes, workloads: d.Workloads, carriesOut: d.carriesOut()},
 		fencing:    fencing{d.Routes},
 		shrinking:  shrinking{record: d.Record, routes: d.Routes, workloads: d.Workloads},

@@ -205,6 +205,9 @@ func patched(body string) string {
 			all = append(all, " "+o.Op+" "+places.ReplaceAllString(o.Path, ""))
 		}
 	}
+	if strings.Contains(body, v1alpha1.CohortHeaderName) {
+		all = append(all, " cohort")
+	}
 	return strings.Join(slices.Compact(all), "") + dividing(body)
 }
 
@@ -239,6 +242,15 @@ func ofRelease(rel *v1alpha1.Release, err error) []string {
 	}
 	if b := rel.Status.Build; b != nil && b.ID != "" {
 		all = append(all, "release: Build.ID")
+	}
+	if s := rel.Status.Shift; s != nil && s.Cohort != nil {
+		all = append(all, "release: cohort")
+		if s.Cohort.Generation != 0 {
+			all = append(all, "release: cohort led")
+		}
+		if s.Cohort.EndedAt != nil {
+			all = append(all, "release: cohort ended")
+		}
 	}
 	if s := rel.Status.Shift; s != nil {
 		for _, w := range s.Weights {

@@ -3,10 +3,12 @@ package deployer
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/preflight"
+	"github.com/turnout-dev/turnout/deployer/route"
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
@@ -123,6 +125,8 @@ func (s survey) mayStageOver(ctx context.Context, a *attempt) error {
 		return nil
 	}
 	referrers, err := s.routes.Referrers(ctx, a.bg.Namespace, t.Service)
+	own := route.Follower{Kind: "httproute", Namespace: a.bg.Namespace, Name: a.bg.StandbyRoute()}
+	referrers = slices.DeleteFunc(referrers, func(r string) bool { return r == own.String() }) // its testers are led away before
 	if err != nil || len(referrers) == 0 {
 		return err
 	}

@@ -106,12 +106,7 @@ func (w *world) standby() v1alpha1.Color {
 // the log.
 func (w *world) neverShows(log string) {
 	w.t.Helper()
-	text, err := json.Marshal(w.readRoute("my-python-app-standby").Object["spec"])
-	check(w.t, err)
-	value := regexp.MustCompile(`"value":"([0-9a-f]{32})"`).FindSubmatch(text)
-	if value == nil {
-		w.t.Fatalf("the standby route has no value of 128 bits: %s", text)
-	}
+	secret := w.standbySecret()
 	var shown []any
 	for _, list := range []client.ObjectList{&v1alpha1.ReleaseList{}, &v1alpha1.BlueGreenList{}, &corev1.EventList{}} {
 		check(w.t, w.kube.List(w.t.Context(), list, client.InNamespace(w.namespace)))
@@ -119,9 +114,21 @@ func (w *world) neverShows(log string) {
 	}
 	all, err := json.Marshal(shown)
 	check(w.t, err)
-	if strings.Contains(string(all)+log, string(value[1])) {
+	if strings.Contains(string(all)+log, secret) {
 		w.t.Error("the secret of the standby route's header is shown")
 	}
+}
+
+// standbySecret is the value of the standby route's header.
+func (w *world) standbySecret() string {
+	w.t.Helper()
+	text, err := json.Marshal(w.readRoute("my-python-app-standby").Object["spec"])
+	check(w.t, err)
+	value := regexp.MustCompile(`"value":"([0-9a-f]{32})"`).FindSubmatch(text)
+	if value == nil {
+		w.t.Fatalf("the standby route has no value of 128 bits: %s", text)
+	}
+	return string(value[1])
 }
 
 func TestSwitchOnAGatewayIsInEffectOnceEveryParentSaysSo(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -111,6 +112,8 @@ type gateways struct {
 	mu sync.Mutex
 	// held are Gateways that program nothing, by name.
 	held map[string]bool
+	// heldStandby: they program no standby route.
+	heldStandby bool
 	// rejected are Gateways that accept no route, by name.
 	rejected map[string]bool
 	// refuse is why a Gateway cannot use a route; "" if it can.
@@ -123,6 +126,12 @@ func (g *gateways) holdInside(held bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.held["inside"] = held
+}
+
+func (g *gateways) holdStandby(held bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.heldStandby = held
 }
 
 func (g *gateways) acceptInside(accepted bool) {
@@ -157,6 +166,9 @@ func (w *world) startGateways() *gateways {
 func (g *gateways) carryOut(ctx context.Context, kube client.Client, u *unstructured.Unstructured) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.heldStandby && strings.HasSuffix(u.GetName(), "-standby") {
+		return nil
+	}
 	before, _, _ := unstructured.NestedSlice(u.Object, "status", "parents")
 	refs, _, _ := unstructured.NestedSlice(u.Object, "spec", "parentRefs")
 	var parents []any

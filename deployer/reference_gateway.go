@@ -19,7 +19,7 @@ func (r reference) onGateway(ctx context.Context, a *attempt) (pause, error) {
 		return pause{}, &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedTranslate, message: fmt.Sprintf(
 			"httproute %s exists, and is not Turnout's: remove it or give it another name, then ask again", g.Standby.Name)}
 	}
-	if g.Standby.For != a.target() {
+	if g.Standby.For != a.target() || g.Standby.Cohort { // that of an earlier canary
 		return r.write(ctx, a)
 	}
 	if word := a.o.Routes.StandbyWord(); word.Refused {

@@ -24,13 +24,18 @@ type shifting struct {
 
 // look is what is known about the last weight.
 func (s shifting) look(a *attempt) track.ShiftLook {
-	l := track.ShiftLook{Now: a.o.Now, Steps: a.o.Canary, Last: a.rel.LastWeight(), Wait: s.takeUp}
-	if l.Wait == 0 {
-		l.Wait = takeUpGCE
-	}
+	l := track.ShiftLook{Now: a.o.Now, Steps: a.o.Canary, Last: a.rel.LastWeight(), Wait: s.patience()}
 	l.Share, l.Known = a.o.Routes.Share(a.target())
 	l.Parents = a.o.Routes.WordOn(a.rel)
 	return l
+}
+
+// patience is how long a load balancer is given that does not tell.
+func (s shifting) patience() time.Duration {
+	if s.takeUp == 0 {
+		return takeUpGCE
+	}
+	return s.takeUp
 }
 
 // intend records, before the patch, that the target is to have a weight. From the first

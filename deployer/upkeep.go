@@ -63,7 +63,7 @@ func (u upkeeping) migrate(ctx context.Context, w *work) error {
 	if !w.o.Routes.Exists || w.o.Routes.Gateway == nil && (from == "" || from == w.bg.StandbyHost()) {
 		return nil
 	}
-	if g := w.o.Routes.Gateway; g != nil && (!g.Standby.Exists || g.Standby.For == w.o.Routes.Live().Other()) {
+	if g := w.o.Routes.Gateway; g != nil && (!g.Standby.Exists || g.Standby.For == w.o.Routes.Live().Other() && !g.Standby.Cohort) {
 		return nil
 	}
 	err := u.routes.Migrate(ctx, w.bg, w.o.Routes)

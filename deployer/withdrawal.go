@@ -48,9 +48,13 @@ func withdrawAdvice(w *work, active *v1alpha1.Release) (reason string, advice v1
 	still := fmt.Sprintf("users may still be with %s, after %s (spec.deadlines.confirm)", target, w.bg.Spec.Deadlines.Confirm.Duration)
 	kept := fmt.Sprintf("Deployment %s keeps its size, and no other release begins", w.bg.Side(target).Deployment)
 	if last := active.LastWeight(); last.Weight != 0 || last.Generation == 0 {
+		why := "the last attempt had no result"
+		if waits := active.Status.Waiting; waits != nil && waits.Detail != "" {
+			why = prose.Line(waits.Detail, wayLimit)
+		}
 		return v1alpha1.ReasonNotWritten, v1alpha1.Advise(fmt.Sprintf(
-			"%s: %s cannot be given the weight 0 for service %s: %s. %s. Remove what keeps Turnout from writing it, or give %s all of the weight yourself",
-			still, w.o.Routes, w.bg.Side(target).Service, prose.Line(active.Status.Message, wayLimit), kept, w.bg.Side(target.Other()).Service),
+			"%s: %s cannot be given the weight 0 for service %s: %s. %s. Remove what keeps Turnout from writing it, or give %s all of the "+
+				"weight yourself", still, w.o.Routes, w.bg.Side(target).Service, why, kept, w.bg.Side(target.Other()).Service),
 			v1alpha1.Kubectl("edit", w.o.Routes.Kind(), w.o.Routes.Name, w.bg.Namespace))
 	}
 	word := w.o.Routes.WordOn(active)

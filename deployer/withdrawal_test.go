@@ -46,7 +46,8 @@ func TestWithdrawalThatIsLateIsSaidAndDoesNotEnd(t *testing.T) {
 	g.holdInside(true)
 	w.cancel(rel)
 	c := w.awaitWithdrawUnconfirmed(v1alpha1.ReasonOldRoutes, "users may still be with green, after 2s")
-	if !strings.Contains(c.Message, "infra/inside has seen generation") || !strings.Contains(c.Message, "Deployment my-python-app-green keeps its size") {
+	if !strings.Contains(c.Message, "infra/inside has seen generation") ||
+		!strings.Contains(c.Message, "Deployment my-python-app-green keeps its size") {
 		t.Errorf("it says %q", c.Message)
 	}
 	if commands := w.application().Status.CommandsOf(c.Type); len(commands) != 1 || !strings.Contains(string(commands[0]), "turnout confirm") {

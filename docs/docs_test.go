@@ -171,8 +171,8 @@ var saysWithout = regexp.MustCompile(`^(required|default: |no default|refused)`)
 
 // commentsOf returns the comments of the lines of each field, by its last name.
 // inline matches a field with one field of its own in the same line, or with a list of
-// what has two, or others.
-var inline = regexp.MustCompile(`^\s*# \w+: \{(\w+): (?:[^,{}]*|\[\{(\w+): \w+, (\w+): \w+\}, \{\w+: \w+, (\w+): \w+\}\])\}`)
+// what has two, or others, before fields that have a default.
+var inline = regexp.MustCompile(`^\s*# \w+: \{(\w+): (?:[^,{}]*|\[\{(\w+): \w+, (\w+): \w+\}, \{\w+: \w+, (\w+): \w+\}\](?:, \w+: \w+)*)\}`)
 
 func commentsOf(text string) map[string][]string {
 	field := regexp.MustCompile(`^[\s#-]*(\w+):.*?# (.*)$`)

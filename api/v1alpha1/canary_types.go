@@ -12,7 +12,29 @@ type CanarySpec struct {
 	// +listType=atomic
 	// +kubebuilder:validation:XValidation:rule="self.map(s, s.weight).isSorted() && self.all(s, self.exists_one(o, o.weight == s.weight))",message="each step needs a larger weight than the one before"
 	Steps []CanaryStep `json:"steps"`
+
+	// Cohort is how testers reach the new version during the steps, whatever its share: with
+	// Header by the header X-Turnout-Cohort: canary, which anybody may send. None: not at all.
+	// +kubebuilder:default=Header
+	Cohort Cohort `json:"cohort,omitempty"`
 }
+
+// Cohort is how testers reach the new version of a canary.
+//
+// +kubebuilder:validation:Enum=Header;None
+type Cohort string
+
+// How testers reach the new version of a canary.
+const (
+	CohortHeader Cohort = "Header" // by the header X-Turnout-Cohort: canary
+	CohortNone   Cohort = "None"   // only by its share
+)
+
+// The header of [CohortHeader].
+const (
+	CohortHeaderName  = "X-Turnout-Cohort"
+	CohortHeaderValue = "canary"
+)
 
 // CanaryStep is a share of the users, and how long the new version has it.
 //
@@ -78,6 +100,10 @@ type ShiftStatus struct {
 	// intended. Both colours keep it until the end of the soak.
 	Replicas int32 `json:"replicas"`
 
+	// Cohort is what became of the header that leads testers to the target; unset if it was
+	// never to lead there.
+	Cohort *ShiftCohort `json:"cohort,omitempty"`
+
 	// Watch is the state of the watch of the target's pods while it has a share.
 	Watch *SoakStatus `json:"watch,omitempty"`
 }
@@ -105,6 +131,21 @@ type ShiftedWeight struct {
 
 	// Locked is how long earlier locks have stopped it.
 	Locked *metav1.Duration `json:"locked,omitempty"`
+}
+
+// ShiftCohort is the header that leads testers to the target. It is in the standby route.
+type ShiftCohort struct {
+	// IntendedAt is when Turnout was about to write it.
+	IntendedAt metav1.MicroTime `json:"intendedAt"`
+
+	// Generation of the standby route in which it was seen; 0 until then.
+	Generation int64 `json:"generation,omitempty"`
+
+	// EndedAt is when it was taken out again; unset until then.
+	EndedAt *metav1.MicroTime `json:"endedAt,omitempty"`
+
+	// EndedIn is the generation of the standby route without it.
+	EndedIn int64 `json:"endedIn,omitempty"`
 }
 
 // SeenByUsers reports whether a release may have sent users to its target.

@@ -320,7 +320,8 @@ func (p *page) check(t *testing.T) {
 
 // mixed: somebody else's weights send users to both colours.
 func mixed(s *command.Situation) {
-	s.App.Status.Mixed = &v1alpha1.MixedStatus{Back: &v1alpha1.RollbackSpec{From: bottest.NewVersion, To: bottest.OldVersion, Switch: "uid-new"}}
+	back := v1alpha1.RollbackSpec{From: bottest.NewVersion, To: bottest.OldVersion, Switch: "uid-new"}
+	s.App.Status.Mixed = &v1alpha1.MixedStatus{Back: &back}
 	s.App.Status.WayBack = &v1alpha1.WayBack{Color: bottest.OldVersion.Color, Ready: 2, Needed: 2}
 	s.App.Status.Live, s.App.Status.LastSwitch, s.App.Status.Previous = nil, nil, nil
 	s.AgainstLive, s.AgainstPrevious = command.OrderUnknown, command.OrderUnknown

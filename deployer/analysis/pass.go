@@ -64,7 +64,7 @@ func explain(issues *cel.Issues) error {
 }
 
 // errUnknown: the result depends on an unknown value.
-var errUnknown = errors.New("it needs other, the value before the switch")
+var errUnknown = errors.New("it needs other, the value of the other version")
 
 // Holds evaluates the expression; other is nil if unknown. The error is errUnknown if the result
 // depends on it.

@@ -104,10 +104,12 @@ func TestProberTakesItsTimeWhileUsersAreDivided(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var failing atomic.Bool
 		s := open(t, func(rw http.ResponseWriter, r *http.Request) {
-			rw.Header().Set("App-Version", "v1")
 			if failing.Load() {
+				rw.Header().Set("App-Version", "v2")
 				fails(http.StatusServiceUnavailable)(rw, r)
+				return
 			}
+			version("v1")(rw, r)
 		})
 		woken := atomic.Int32{}
 		c := s.config()
@@ -126,10 +128,7 @@ func TestProberTakesItsTimeWhileUsersAreDivided(t *testing.T) {
 		if n := asked(time.Minute); n < 59 || n > 61 {
 			t.Errorf("%d requests in a minute", n)
 		}
-		s.answer.Store(handler(func(rw http.ResponseWriter, r *http.Request) {
-			rw.Header().Set("App-Version", "v2")
-			fails(http.StatusServiceUnavailable)(rw, r)
-		}))
+		failing.Store(true)
 		asked(5 * time.Second)
 		if r := p.Read(); woken.Load() != 1 || !strings.Contains(r.ShiftBreach, "503") {
 			t.Errorf("woken %d times: %+v", woken.Load(), r)
@@ -140,5 +139,3 @@ func TestProberTakesItsTimeWhileUsersAreDivided(t *testing.T) {
 		}
 	})
 }
-
-func handler(f http.HandlerFunc) *http.HandlerFunc { return &f }

@@ -50,31 +50,10 @@ func httpRoute(ctx context.Context, from client.Reader, namespace, name string) 
 	return route, nil
 }
 
-// Divider divides users between the two colours.
-type Divider struct{ Router *Router }
-
-// Shift gives a colour a share of the users with one patch, and the other one the rest. If
-// they have them, it does nothing. A lost race is [ErrLostRace].
-func (d Divider) Shift(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, to v1alpha1.Color, weight int32) error {
-	if s.Gateway == nil {
-		return fmt.Errorf("%s has no weights", s)
-	}
-	ops, err := SharesPatch(bg, s, Divided(to, weight))
-	if err != nil || ops == nil {
-		return err
-	}
-	if weight > 0 { // nothing keeps users from going back
-		if err := d.Router.CheckPorts(ctx, bg, s, to); err != nil {
-			return err
-		}
-	}
-	return d.Router.patch(ctx, bg, s, ops)
-}
-
 // attachToGateway makes one of the writes that [track.Routes.Attached] requires. The standby
 // route comes first, where trouble with the Service shows without any user.
 func attachToGateway(ctx context.Context, r *Router, bg *v1alpha1.BlueGreen, s track.Routes, target v1alpha1.Color) error {
-	if s.Gateway.Standby.For != target {
+	if s.Gateway.Standby.For != target || s.Gateway.Standby.Cohort {
 		if err := r.CheckPorts(ctx, bg, s, target); err != nil {
 			return err
 		}
@@ -90,8 +69,8 @@ func attachToGateway(ctx context.Context, r *Router, bg *v1alpha1.BlueGreen, s t
 	return r.patch(ctx, bg, s, ops)
 }
 
-// writeStandby makes the standby route lead to a colour. It keeps the route's secret value, or
-// creates a new one.
+// writeStandby makes the standby route lead to a colour, by its secret value alone. It keeps that
+// value, or creates a new one.
 func writeStandby(ctx context.Context, r *Router, bg *v1alpha1.BlueGreen, s track.Routes, other v1alpha1.Color) error {
 	if err := refusedRoute(s); err != nil {
 		return err
@@ -117,7 +96,7 @@ func writeStandby(ctx context.Context, r *Router, bg *v1alpha1.BlueGreen, s trac
 	ops := []Op{
 		{Op: "test", Path: "/metadata/uid", Value: string(there.GetUID())},
 		{Op: "test", Path: "/metadata/generation", Value: there.GetGeneration()},
-		{Op: "replace", Path: "/spec", Value: standbySpec(bg, s, other, passwordOf(there))},
+		{Op: "replace", Path: "/spec", Value: standbySpec(bg, s, other, entrance{value: passwordOf(there)})},
 	}
 	return patchRoute(ctx, r.Client, there, ops)
 }
@@ -159,7 +138,7 @@ func standbyTaken(s track.Routes) error {
 // of the route. Without a standby route it does nothing.
 func followStandby(ctx context.Context, r *Router, bg *v1alpha1.BlueGreen, s track.Routes) error {
 	st, other := s.Gateway.Standby, s.Live().Other()
-	if !st.Exists || !st.Ours || s.Live() == "" || st.For == other || !s.Gateway.Complete() {
+	if !st.Exists || !st.Ours || s.Live() == "" || st.For == other && !st.Cohort || !s.Gateway.Complete() {
 		return nil
 	}
 	return writeStandby(ctx, r, bg, s, other)
@@ -188,6 +167,13 @@ func (u Follower) String() string { return u.Kind + " " + u.Namespace + "/" + u.
 // a Service. References with weight 0 and standby routes do not count. Kinds that the cluster
 // lacks are skipped.
 func FollowedBy(ctx context.Context, from client.Reader, namespace, service string) ([]Follower, error) {
+	return followers(ctx, from, namespace, service, func(u *unstructured.Unstructured) bool { return !IsStandby(u) })
+}
+
+// followers are the routes that may send users to a Service, of those that are meant.
+func followers(ctx context.Context, from client.Reader, namespace, service string,
+	meant func(*unstructured.Unstructured) bool,
+) ([]Follower, error) {
 	var users []Follower
 	seen := map[Follower]bool{}
 	for _, kind := range routeKinds {
@@ -197,7 +183,7 @@ func FollowedBy(ctx context.Context, from client.Reader, namespace, service stri
 		}
 		for i := range all {
 			u := Follower{Kind: strings.ToLower(kind.Kind), Namespace: all[i].GetNamespace(), Name: all[i].GetName()}
-			if !seen[u] && !IsStandby(&all[i]) && sendsTo(&all[i], namespace, service) {
+			if !seen[u] && meant(&all[i]) && sendsTo(&all[i], namespace, service) {
 				seen[u] = true
 				users = append(users, u)
 			}

@@ -69,7 +69,7 @@ func storedPassword(standby *unstructured.Unstructured) (value string, found boo
 // The last rule names the live colour's ports under a value of its own. At the switch, the live
 // colour's reference in the users' route falls to weight 0, and nothing documents whether a load
 // balancer keeps its backends at that weight.
-func standbySpec(bg *v1alpha1.BlueGreen, s track.Routes, other v1alpha1.Color, value string) map[string]any {
+func standbySpec(bg *v1alpha1.BlueGreen, s track.Routes, other v1alpha1.Color, by entrance) map[string]any {
 	spec := copied(s.Spec)
 	rules := list(spec["rules"])
 	var ours []any
@@ -79,11 +79,11 @@ func standbySpec(bg *v1alpha1.BlueGreen, s track.Routes, other v1alpha1.Color, v
 		ref["name"], ref["weight"] = bg.Side(other).Service, int64(1)
 		rule["backendRefs"] = []any{ref}
 		delete(rule, "name")
-		rule["matches"] = guarded(list(rule["matches"]), value)
+		rule["matches"] = by.guarded(list(rule["matches"]))
 		rule["filters"] = withoutHeader(list(rule["filters"]))
 		ours = append(ours, rule)
 	}
-	spec["rules"] = append(ours, keepRule(bg, s, other.Other(), value))
+	spec["rules"] = append(ours, keepRule(bg, s, other.Other(), by.value))
 	return spec
 }
 
@@ -97,20 +97,40 @@ func anyRef(r track.Rule, rule map[string]any) map[string]any {
 	return map[string]any{}
 }
 
-// guarded adds the header to each match.
-func guarded(matches []any, value string) []any {
+// entrance is how a request gets to the standby colour: by the secret value of a header and, for
+// a canary's testers, by a header that everybody may know.
+type entrance struct {
+	value  string
+	cohort bool
+}
+
+// guarded adds the header to each match, and repeats each one with that of the testers.
+func (e entrance) guarded(matches []any) []any {
 	if len(matches) == 0 {
 		matches = []any{map[string]any{"path": map[string]any{"type": "PathPrefix", "value": "/"}}}
 	}
-	for _, m := range matches {
-		match := fields(m)
-		match["headers"] = append(list(match["headers"]), standbyMatch(value))
+	all := with(matches, standbyMatch(e.value))
+	if e.cohort {
+		all = append(all, with(matches, exactly(v1alpha1.CohortHeaderName, v1alpha1.CohortHeaderValue))...)
 	}
-	return matches
+	return all
 }
 
-func standbyMatch(value string) map[string]any {
-	return map[string]any{"name": standbyHeader, "type": "Exact", "value": value}
+// with adds a header to copies of matches.
+func with(matches []any, header map[string]any) []any {
+	var all []any
+	for _, m := range matches {
+		match := copied(fields(m))
+		match["headers"] = append(list(match["headers"]), header)
+		all = append(all, match)
+	}
+	return all
+}
+
+func standbyMatch(value string) map[string]any { return exactly(standbyHeader, value) }
+
+func exactly(header, value string) map[string]any {
+	return map[string]any{"name": header, "type": "Exact", "value": value}
 }
 
 // withoutHeader removes the header before the pod: with the rule's existing filter of that type,
@@ -149,7 +169,7 @@ func newStandby(bg *v1alpha1.BlueGreen, s track.Routes, other v1alpha1.Color) *u
 	u := newHTTPRoute(bg.Namespace, bg.StandbyRoute())
 	u.SetLabels(map[string]string{v1alpha1.ApplicationLabel: bg.Name})
 	u.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(bg, v1alpha1.GroupVersion.WithKind("BlueGreen"))})
-	u.Object["spec"] = standbySpec(bg, s, other, newPassword())
+	u.Object["spec"] = standbySpec(bg, s, other, entrance{value: newPassword()})
 	return u
 }
 
@@ -162,7 +182,7 @@ func newHTTPRoute(namespace, name string) *unstructured.Unstructured {
 }
 
 // IsStandby reports whether a route is some application's standby route, through which nobody
-// reaches anything without the header.
+// reaches anything without the secret header or, during a canary, that of its testers.
 func IsStandby(u *unstructured.Unstructured) bool {
 	owner := metav1.GetControllerOf(u)
 	if owner == nil || owner.Kind != "BlueGreen" || owner.APIVersion != v1alpha1.GroupVersion.String() ||
@@ -172,7 +192,10 @@ func IsStandby(u *unstructured.Unstructured) bool {
 	for _, r := range list(fields(u.Object["spec"])["rules"]) {
 		matches := list(fields(r)["matches"])
 		open := slices.ContainsFunc(matches, func(m any) bool {
-			return !slices.ContainsFunc(list(fields(m)["headers"]), func(h any) bool { return text(fields(h)["name"]) == standbyHeader })
+			return !slices.ContainsFunc(list(fields(m)["headers"]), func(h any) bool {
+				name := text(fields(h)["name"])
+				return name == standbyHeader || name == v1alpha1.CohortHeaderName
+			})
 		})
 		if open || len(matches) == 0 {
 			return false
@@ -193,11 +216,15 @@ func readStandby(bg *v1alpha1.BlueGreen, s *track.Routes, standby *unstructured.
 		return
 	}
 	st := &s.Gateway.Standby
+	st.UID, st.NoCohort = string(standby.GetUID()), noCohort(*s)
 	st.Exists, st.Ours, st.Generation, st.Parents = true, ownedBy(bg, standby), standby.GetGeneration(), parentsOf(standby)
 	spec := fields(standby.Object["spec"])
 	for _, c := range colors {
-		if st.Ours && len(s.Gateway.Rules) > 0 && equality.Semantic.DeepEqual(spec, standbySpec(bg, *s, c, passwordOf(standby))) {
-			st.For = c
+		for _, cohort := range []bool{false, true} {
+			by := entrance{value: passwordOf(standby), cohort: cohort}
+			if st.Ours && len(s.Gateway.Rules) > 0 && equality.Semantic.DeepEqual(spec, standbySpec(bg, *s, c, by)) {
+				st.For, st.Cohort = c, cohort
+			}
 		}
 	}
 	if !st.Ours {

@@ -153,7 +153,7 @@ func TestStandbyKeepsItsValueAndNamesBothColours(t *testing.T) {
 	if after.Live() != v1alpha1.Green || !after.Kept(v1alpha1.Blue) || after.Attached(v1alpha1.Blue) {
 		t.Errorf("after the switch the standby is %+v, live %q", after.Gateway.Standby, after.Live())
 	}
-	spec := standbySpec(bg, after, v1alpha1.Blue, passwordOf(standby))
+	spec := standbySpec(bg, after, v1alpha1.Blue, entrance{value: passwordOf(standby)})
 	standby.Object["spec"] = spec
 	if turned := ReadHTTPRoute(bg, route, standby); turned.Gateway.Standby.For != v1alpha1.Blue {
 		t.Errorf("after the colours changed places the standby is %+v", turned.Gateway.Standby)

@@ -424,7 +424,7 @@ func FuzzReadHTTPRoute(f *testing.F) {
 		}
 		before := jsonText(t, u.Object)
 		ops, err := SharesPatch(bg, s, Shares{Blue: 60, Green: 40})
-		standbySpec(bg, s, v1alpha1.Green, newPassword())
+		standbySpec(bg, s, v1alpha1.Green, entrance{value: newPassword(), cohort: true})
 		if after := jsonText(t, u.Object); after != before || err != nil {
 			t.Errorf("building patches changed the routes that were read: %s (%v)", after, err)
 		}

@@ -246,7 +246,7 @@ func (r *Router) ReadyEndpoints(ctx context.Context, namespace, service string) 
 // Referrers returns the Ingresses of a namespace, and the routes of the Gateway API,
 // that send users to a Service, as "ingress NAME (route)" or "httproute NAMESPACE/NAME".
 // References under a standby host that any application recorded on its Ingress do not
-// count, nor do standby routes. A colour with a referrer is never scaled down.
+// count, nor do standby routes, unless a canary's testers reach the Service by one. A colour with a referrer is never scaled down.
 func (r *Router) Referrers(ctx context.Context, namespace, service string) ([]string, error) {
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(networkingv1.SchemeGroupVersion.WithKind("IngressList"))
@@ -259,7 +259,9 @@ func (r *Router) Referrers(ctx context.Context, namespace, service string) ([]st
 			found = append(found, fmt.Sprintf("ingress %s (%s)", list.Items[i].GetName(), b))
 		}
 	}
-	users, err := FollowedBy(ctx, r.Reader, namespace, service)
+	users, err := followers(ctx, r.Reader, namespace, service, func(u *unstructured.Unstructured) bool {
+		return !IsStandby(u) || leadsCohort(u, service)
+	})
 	if apierrors.IsForbidden(err) {
 		// With an older role than this version's: whether somebody is there is not known.
 		return append(found, "routes of the Gateway API, which may not be read"), nil

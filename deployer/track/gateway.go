@@ -78,6 +78,12 @@ type Standby struct {
 	Exists, Ours bool
 	// For is the colour that it leads to; empty if its spec is not right for any.
 	For v1alpha1.Color
+	// Cohort: the header of a canary's testers leads there, too. NoCohort is why it cannot; empty
+	// if it can.
+	Cohort   bool
+	NoCohort string
+	// UID of it.
+	UID string
 	// Generation of its spec.
 	Generation int64
 	// Parents are the reports of its Gateways' controllers.
@@ -214,10 +220,38 @@ func (s Routes) Word(accepted []string) ParentsWord {
 // WordOn is the report on the last weight of a release by the parents that had accepted the
 // route before it.
 func (s Routes) WordOn(r *v1alpha1.Release) ParentsWord {
-	if last := r.LastWeight(); s.Gateway != nil && r.Status.Route != nil && last != nil && last.Generation != 0 {
-		return Hear(s.Gateway.Parents, r.Status.Route.Parents, last.Generation)
+	last := r.LastWeight()
+	if s.Gateway == nil || r.Status.Route == nil || last == nil || last.Generation == 0 {
+		return ParentsWord{}
 	}
-	return ParentsWord{}
+	word := Hear(s.Gateway.Parents, r.Status.Route.Parents, last.Generation)
+	if r.Status.Shift.Cohort != nil && last.Weight == 0 { // they are users of the target, too
+		return word.and(s.WordOnCohort(r))
+	}
+	return word
+}
+
+// WordOnCohort is the report on the standby route without a release's cohort.
+func (s Routes) WordOnCohort(r *v1alpha1.Release) ParentsWord {
+	c := r.Status.Shift.Cohort
+	if c.EndedIn == 0 {
+		return ParentsWord{Text: "the header of its testers still leads there"}
+	}
+	word := Hear(s.Gateway.Standby.Parents, r.Status.Route.Parents, c.EndedIn)
+	if word.Text != "" {
+		word.Text = "the standby route: " + word.Text
+	}
+	return word
+}
+
+// and combines the reports on two routes.
+func (w ParentsWord) and(v ParentsWord) ParentsWord {
+	both := w.InEffect && v.InEffect
+	return ParentsWord{
+		InEffect: both, Refused: w.Refused || v.Refused,
+		Silent: !both && (w.Silent || w.InEffect) && (v.Silent || v.InEffect),
+		Text:   strings.Trim(w.Text+"; "+v.Text, "; "),
+	}
 }
 
 // judgeShared is for a colour to which the load balancer sends users: it has its pods, and only

@@ -161,12 +161,14 @@ func lacking(s v1alpha1.AnalysisStatus) string {
 	}
 	var all []string
 	for _, c := range unsettled(s) {
-		all = append(all, c.Name+": "+lacks(c))
+		all = append(all, c.Name+": "+lacks(c, s.Weight > 0))
 	}
 	return strings.Join(slices.Compact(all), "; ")
 }
 
-func lacks(c v1alpha1.CheckStatus) string {
+// lacks says why a check has no verdict; beside: it is judged against the version beside it, in a
+// step of a canary.
+func lacks(c v1alpha1.CheckStatus, beside bool) string {
 	if c.Failed > 0 {
 		return fmt.Sprintf("failed %d of %d times", c.Failed, c.Failures)
 	}
@@ -174,11 +176,15 @@ func lacks(c v1alpha1.CheckStatus) string {
 		return "no window judged yet"
 	}
 	p := c.Points[len(c.Points)-1]
+	noOther := "there is no value from before the switch"
+	if beside {
+		noOther = "there is no value of the version beside it"
+	}
 	text := map[v1alpha1.NoVerdictReason]string{
 		v1alpha1.NoVerdictTooFew:      "too few samples (" + string(p.Samples) + ")",
 		v1alpha1.NoVerdictEmpty:       "the query found nothing",
 		v1alpha1.NoVerdictNotFinite:   "the query found no finite number",
-		v1alpha1.NoVerdictNoOther:     "there is no value from before the switch",
+		v1alpha1.NoVerdictNoOther:     noOther,
 		v1alpha1.NoVerdictRefused:     "the query was refused",
 		v1alpha1.NoVerdictUnreachable: "the server did not answer",
 		v1alpha1.NoVerdictExpression:  "pass has no result",

@@ -167,3 +167,17 @@ func TestFailedChecksSayHow(t *testing.T) {
 		}
 	}
 }
+
+// Beside is another value than before: in a step of a canary the version beside it has none.
+func TestCheckWithoutTheOtherValueSaysWhichOne(t *testing.T) {
+	t.Parallel()
+	for weight, want := range map[int32]string{
+		0: "errors: there is no value from before the switch", 5: "errors: there is no value of the version beside it",
+	} {
+		s := booksOf("errors")
+		s.Weight, s.Checks[0].Points = weight, []v1alpha1.CheckPoint{{Because: v1alpha1.NoVerdictNoOther}}
+		if got := lacking(s); got != want {
+			t.Errorf("at %d %%: %q, want %q", weight, got, want)
+		}
+	}
+}

@@ -53,22 +53,28 @@ func TestMixedBack(t *testing.T) {
 		releases []v1alpha1.Release
 		want     *v1alpha1.RollbackSpec
 	}{
-		"nothing is recorded":                    {},
-		"a deploy, and weights by hand":          {switched, &one, nil, toOne},
-		"its own release":                        {switched, &one, []v1alpha1.Release{deploy("two", 1, interfered)}, toOne},
-		"an interfered canary":                   {switched, &one, []v1alpha1.Release{deploy("three", 3, interfered)}, toTwo},
-		"one before any switch":                  {nil, nil, []v1alpha1.Release{deploy("three", 3, interfered)}, toTwo},
-		"a canary whose weights could not go":    {switched, &one, []v1alpha1.Release{deploy("three", 3, kept)}, toTwo},
-		"one that is not over":                   {switched, &one, []v1alpha1.Release{deploy("three", 3, running)}, toOne},
-		"one that was taken back":                {switched, &one, []v1alpha1.Release{deploy("three", 3, withdrawn)}, toOne},
-		"one that had not staged anything":       {switched, &one, []v1alpha1.Release{deploy("three", 3, unstaged)}, toOne},
-		"one before the last switch":             {switched, &one, []v1alpha1.Release{deploy("three", 0, interfered)}, toOne},
-		"one, and another one that went well":    {switched, &one, []v1alpha1.Release{deploy("four", 5, withdrawn), deploy("three", 3, interfered)}, toOne},
-		"two, in the order of their claims":      {switched, &one, []v1alpha1.Release{deploy("three", 5, interfered), deploy("four", 3, interfered)}, toTwo},
-		"a rollback, and weights by hand":        {undone, nil, nil, &v1alpha1.RollbackSpec{From: undone.From, To: two, Switch: "back"}},
-		"a deploy without a version before it":   {switched, nil, nil, nil},
-		"an interfered canary after a rollback":  {undone, nil, []v1alpha1.Release{deploy("three", 3, interfered)}, toTwo},
-		"a rollback that did not move everybody": {switched, &one, []v1alpha1.Release{{Spec: v1alpha1.ReleaseSpec{Kind: v1alpha1.Rollback}}}, toOne},
+		"nothing is recorded":                 {},
+		"a deploy, and weights by hand":       {switched, &one, nil, toOne},
+		"its own release":                     {switched, &one, []v1alpha1.Release{deploy("two", 1, interfered)}, toOne},
+		"an interfered canary":                {switched, &one, []v1alpha1.Release{deploy("three", 3, interfered)}, toTwo},
+		"one before any switch":               {nil, nil, []v1alpha1.Release{deploy("three", 3, interfered)}, toTwo},
+		"a canary whose weights could not go": {switched, &one, []v1alpha1.Release{deploy("three", 3, kept)}, toTwo},
+		"one that is not over":                {switched, &one, []v1alpha1.Release{deploy("three", 3, running)}, toOne},
+		"one that was taken back":             {switched, &one, []v1alpha1.Release{deploy("three", 3, withdrawn)}, toOne},
+		"one that had not staged anything":    {switched, &one, []v1alpha1.Release{deploy("three", 3, unstaged)}, toOne},
+		"one before the last switch":          {switched, &one, []v1alpha1.Release{deploy("three", 0, interfered)}, toOne},
+		"one, and another one that went well": {
+			switched, &one, []v1alpha1.Release{deploy("four", 5, withdrawn), deploy("three", 3, interfered)}, toOne,
+		},
+		"two, in the order of their claims": {
+			switched, &one, []v1alpha1.Release{deploy("three", 5, interfered), deploy("four", 3, interfered)}, toTwo,
+		},
+		"a rollback, and weights by hand":       {undone, nil, nil, &v1alpha1.RollbackSpec{From: undone.From, To: two, Switch: "back"}},
+		"a deploy without a version before it":  {switched, nil, nil, nil},
+		"an interfered canary after a rollback": {undone, nil, []v1alpha1.Release{deploy("three", 3, interfered)}, toTwo},
+		"a rollback that did not move everybody": {
+			switched, &one, []v1alpha1.Release{{Spec: v1alpha1.ReleaseSpec{Kind: v1alpha1.Rollback}}}, toOne,
+		},
 	} {
 		bg := &v1alpha1.BlueGreen{}
 		bg.Status.LastSwitch, bg.Status.Previous = tt.last, tt.previous
