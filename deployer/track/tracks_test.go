@@ -39,6 +39,12 @@ type model struct {
 	share   int32
 	drained time.Time
 	shares  int
+	// promoted is the largest weight that people let it have; unjudged: a check of metrics has no
+	// verdict for its step yet.
+	promoted int32
+	unjudged bool
+	// foreign: somebody else has written the routes.
+	foreign bool
 	told    time.Time // when the load balancer last said that the target is healthy
 	moves   []v1alpha1.Color
 }
@@ -57,21 +63,55 @@ func newModel(t *testing.T, seed uint64, kind v1alpha1.ReleaseKind) *model {
 	}
 	w.o.Target = Side{Color: w.live.Other(), Deployment: "target"}
 	if kind == v1alpha1.Deploy && w.rng.IntN(2) == 0 {
-		w.o.Canary = []v1alpha1.CanaryStep{{Weight: 5}, {Weight: 25}, {Weight: 50}}[:1+w.rng.IntN(3)]
+		w.o.Canary = w.steps()
 		w.o.Routes.LoadBalancer = v1alpha1.LoadBalancerGateway
 		w.divide(0)
 	}
 	return w
 }
 
+// steps are some of a canary, each with a larger weight than the one before. Some end after a time,
+// others when somebody promotes them.
+func (w *model) steps() []v1alpha1.CanaryStep {
+	var all []v1alpha1.CanaryStep
+	for weight := int32(1 + w.rng.IntN(30)); weight < whole && len(all) < 4; weight += int32(1 + w.rng.IntN(40)) {
+		s := v1alpha1.CanaryStep{Weight: weight, For: metav1.Duration{Duration: time.Duration(1+w.rng.IntN(600)) * time.Second}}
+		if w.rng.IntN(3) == 0 {
+			s.For, s.Until = metav1.Duration{}, v1alpha1.UntilPromote
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// wanted is what somebody types while users are divided: to the next step, to a step or to another
+// weight, or to all.
+func (w *model) wanted() {
+	to := w.r.NextWeight()
+	switch w.rng.IntN(4) {
+	case 0:
+		to = whole
+	case 1:
+		to = int32(1 + w.rng.IntN(int(whole)))
+	}
+	w.promoted = max(w.promoted, to)
+}
+
 // disturb changes the world between two looks; calm stops that, to show that every track ends.
 func (w *model) disturb(calm bool) {
 	w.o.Now = w.o.Now.Add(time.Duration(w.rng.IntN(100)) * time.Second)
 	if calm {
+		w.unjudged = false
 		return
 	}
 	m := &w.r.Status.Milestones
-	switch w.rng.IntN(16) {
+	switch w.rng.IntN(19) {
+	case 16:
+		w.unjudged = !w.unjudged
+	case 17:
+		if w.r.Divides() {
+			w.wanted()
+		}
 	case 0:
 		w.o.Size++
 	case 1: // a pod is replaced
@@ -111,7 +151,13 @@ func (w *model) disturb(calm bool) {
 
 // meddle changes the target, or the routes, as somebody else might.
 func (w *model) meddle() {
-	switch t := &w.o.Target; w.rng.IntN(4) {
+	switch t := &w.o.Target; w.rng.IntN(5) {
+	case 4:
+		if !w.alone && w.o.Routes.Gateway != nil { // other weights
+			w.foreign = true
+			w.divide(int32(w.rng.IntN(int(whole) + 1)))
+			w.live = map[bool]v1alpha1.Color{true: t.Color, false: t.Color.Other()}[w.share == whole]
+		}
 	case 0:
 		t.Image = "app@sha256:somebodys"
 	case 1:
@@ -120,6 +166,7 @@ func (w *model) meddle() {
 		t.Image, t.TemplateHash, t.RolledOut = "app@sha256:somebodys", "", false
 	case 3:
 		if !w.alone { // Next cannot help against that
+			w.foreign = true
 			w.route(w.live.Other())
 		}
 	}
@@ -308,11 +355,21 @@ func (w *model) shift() {
 	for {
 		l := ShiftLook{Now: w.o.Now, Steps: w.o.Canary, Last: w.r.LastWeight(), Parents: ParentsWord{InEffect: w.rng.IntN(3) > 0}}
 		l.Share, l.Known = w.o.Routes.Share(m.Target)
+		l.Promoted, l.Patience = w.promoted, time.Hour
+		if w.unjudged {
+			l.Unjudged = &Wait{Until: w.o.Now.Add(time.Minute)}
+		}
 		if l.Last != nil {
 			l.Blocked = CannotRaise(w.r, w.o)
 		}
 		v := l.Judge()
+		if v.Outcome == ShiftRaise || v.Outcome == ShiftDone {
+			w.judgeStepEnds()
+		}
 		switch v.Outcome {
+		case ShiftUnwanted:
+			w.fail(v1alpha1.FaultCancelled)
+			return
 		case ShiftRaise:
 			w.judgeRaise(v.Weight)
 			if w.r.Status.Shift == nil {
@@ -339,11 +396,33 @@ func (w *model) shift() {
 	}
 }
 
+// judgeStepEnds is what must hold when a step of the canary ends.
+func (w *model) judgeStepEnds() {
+	last := w.r.LastWeight()
+	if last == nil {
+		return
+	}
+	i := slices.IndexFunc(w.o.Canary, func(s v1alpha1.CanaryStep) bool { return s.Weight == last.Weight })
+	step, promoted := w.o.Canary[i], w.promoted > last.Weight
+	switch {
+	case w.unjudged:
+		w.t.Errorf("the step of %d %% ends, and a check of metrics has no verdict", step.Weight)
+	case promoted:
+	case step.Until == v1alpha1.UntilPromote:
+		w.t.Errorf("the step of %d %% ends, and nobody promoted it", step.Weight)
+	case w.o.Now.Sub(last.EffectiveAt.Time) < step.For.Duration:
+		w.t.Errorf("the step of %d %% ends after %s of %s", step.Weight, w.o.Now.Sub(last.EffectiveAt.Time), step.For.Duration)
+	}
+}
+
 // judgeRaise is what must hold when the target gets a larger share.
 func (w *model) judgeRaise(weight int32) {
 	m := w.r.Status.Milestones
 	if w.r.LastWeight() == nil {
 		w.judgeMove(m.Target)
+	}
+	if last := w.r.LastWeight(); last != nil && weight < whole && w.promoted < weight && weight != w.r.NextWeight() {
+		w.t.Errorf("the step of %d %% is followed by %d %%, and nobody promoted it so far", last.Weight, weight)
 	}
 	if weight <= w.share {
 		w.t.Errorf("the share of %d is followed by %d", w.share, weight)
@@ -477,8 +556,8 @@ func (w *model) judgeEnd() {
 	if w.alone && len(w.moves) > 2 || w.alone && len(w.moves) == 2 && (w.r.Spec.Kind == v1alpha1.Rollback || w.moves[1] != m.Previous.Color) {
 		w.t.Errorf("traffic was moved to %v", w.moves)
 	}
-	if w.alone && w.share > 0 && w.share < whole {
-		w.t.Errorf("it has ended, and %s has %d %% of the users", m.Target, w.share)
+	if w.share > 0 && w.share < whole && !w.foreign && (f == nil || f.Class != v1alpha1.FaultInterference) {
+		w.t.Errorf("it has ended, and %s has %d %% of the users: %+v", m.Target, w.share, f)
 	}
 	if f == nil {
 		if w.live != m.Target {
@@ -501,7 +580,9 @@ func (w *model) judgeEnd() {
 
 // Every track whose acts obey ends. A colour that users may reach is never shrunk or staged over.
 // Except for a rollback, traffic only moves to a colour that passed its gate with that very
-// digest and pod template. A rollback never moves to the version that it leaves.
+// digest and pod template. A rollback never moves to the version that it leaves. A step of a canary
+// ends only by its time, by a person's word and with its metrics; and unless somebody else has
+// changed the weights, one colour has all users at the end.
 func TestTracksAlwaysEndAndNeverHarmUsers(t *testing.T) {
 	t.Parallel()
 	switches, shares := 0, 0
