@@ -48,11 +48,12 @@ func TestActsHaveOnlyTheirClients(t *testing.T) {
 		v1alpha1.StepPromote: strings.Fields(`deployer.Source ledger.Meet`),
 		v1alpha1.StepShift: strings.Fields(`
 			*deployer.calls *deployer.probers *url.URL client.Reader deployer.Google deployer.Observer gate.Access
-			releases.UpdateRelease routes.CheckTranslation routes.GroupStates routes.News routes.Observe routes.Shift
+			releases.UpdateRelease
+			routes.CheckTranslation routes.EndCohort routes.GroupStates routes.LeadCohort routes.News routes.Observe routes.Shift
 			workloads.Evidence workloads.HoldMinimum workloads.RaiseMinimum workloads.Scale workloads.Stamp`),
 		v1alpha1.StepWithdraw: strings.Fields(`
 			releases.UpdateRelease
-			routes.Fence routes.Observe routes.Shift`),
+			routes.EndCohort routes.Fence routes.LeadCohort routes.Observe routes.Shift`),
 		v1alpha1.StepSwitch: strings.Fields(`
 			*deployer.probers *url.URL deployer.Observer gate.Access record.UpdateApplication releases.UpdateRelease
 			routes.CheckTranslation routes.News routes.Observe routes.Switch

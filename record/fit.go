@@ -107,7 +107,7 @@ var bounds = map[string]bound{
 	"BuildStatus.Trigger":     {name, 256},
 	"GateStatus.TemplateHash": {name, 63}, "GateStatus.Pods": {name, 253},
 	"RouteStatus.EventsBefore": {name, 128}, "RouteStatus.Parents": {name, 16},
-	"ProofStatus.NewVersion": {name, 256},
+	"ProofStatus.NewVersion": {name, 256}, "ProofVersion.Version": {name, 256}, "RollbackSpec.Switch": {name, 64},
 	"ProofBaseline.Failures": {name, 64}, "ProofBaseline.Versions": {name, 256},
 	"BlueGreenStatus.Phase": {name, 64}, "BlueGreenStatus.Version": {name, ImageLimit},
 	"Finding.Reason": {name, 64}, "Finding.Object": {line, 400}, "Finding.Field": {line, 400},
@@ -134,6 +134,7 @@ var caps = map[string]int{
 	"AnalysisStatus.Checks": 10, "CheckStatus.Points": 12, "BlueGreenStatus.Conditions": 4, "BlueGreenStatus.Commands": 4,
 	"RouteStatus.Parents": 32,                            // as many as the Gateway API allows: Turnout would not wait for a missing one
 	"ShiftStatus.Steps":   10, "ShiftStatus.Weights": 12, // as the schema has them
+	"ProofShift.Versions": 9,
 }
 
 const listCap = 16
