@@ -61,7 +61,7 @@ func TestAutoscaledColoursKeepTheirSizeDuringACanary(t *testing.T) {
 }
 
 // Somebody else changes the weights of one rule while users are divided. Turnout stops, and
-// leaves weights and sizes as they are.
+// leaves weights and sizes as they are, until a rollback brings all users together.
 func TestWeightsThatSomebodyElseGaveACanaryStay(t *testing.T) {
 	t.Parallel()
 	a := behindGateway{namespace: "canary-edited", spec: map[string]any{"canary": steps(step{25, "1h"}), "hold": "0s"}}.adopt(t)
@@ -77,8 +77,9 @@ func TestWeightsThatSomebodyElseGaveACanaryStay(t *testing.T) {
 			t.Errorf("%s has %d pods, %v", c, *d.Spec.Replicas, err)
 		}
 	}
-	a.weigh(0, 100, 0)
-	a.weigh(1, 100, 0)
+	a.comment(pr.Number, running.writer, "/rollback")
+	a.followRelease("the rollback", isRollback, in(v1alpha1.ReleaseSucceeded))
+	expectWeights(t, a, "after the rollback", "blue 100 green 0")
 	a.awaitReason(v1alpha1.ReasonReady)
 	a.awaitGateway("v1.0.0")
 	expectServed(t, users.leave(), "")
