@@ -9,7 +9,8 @@ import (
 )
 
 // canaryJourneys are those of [journeys] in which a release divides users: the writes to
-// the routes and the record of a canary, and all of one that is cancelled at 25 %.
+// the routes and the record of a canary, all that it does from its approval on, and all of one
+// that is cancelled at 25 %.
 var canaryJourneys = []journey{
 	{"canary", startCanary, (*world).expectCanary, "httproutes", "", []string{
 		"POST httproutes",
@@ -48,6 +49,62 @@ var canaryJourneys = []journey{
 		"release: SoakStartedAt",
 		"release: SoakedAt",
 		"release: FinishedAt",
+	}},
+	{"approved canary", func(t testing.TB) (*world, *v1alpha1.Release) {
+		w, _ := newGatewayWorld(t, steps(0, 5, 25), manual)
+		w.autoscaleBoth()
+		stop := w.run(quick("before"))
+		rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseWaiting)
+		stop()
+		w.approve(rel)
+		return w, rel
+	}, func(w *world, rel *v1alpha1.Release) {
+		w.expectOnGateway(v1alpha1.Green, 5)
+		w.expectSizes(2, 2)
+		w.awaitMinimum(v1alpha1.Green, "1")
+		w.awaitMinimum(v1alpha1.Blue, "2 1 raised to 2") // it is held
+		if diff := cmp.Diff([]int32{5, 25}, weightsOf(rel)); diff != "" {
+			w.t.Errorf("its weights (-want +got):\n%s", diff)
+		}
+	}, "", "", []string{
+		"application: Active",
+		"release: OnBranch",
+		"release: ClaimedAt",
+		"release: Build.IntendedAt",
+		"release: Build.ID",
+		"release: Built",
+		"release: AttachedAt",
+		"release: Staged",
+		"release: WarmedAt",
+		"release: Verified",
+		"release: Approved",
+		"PATCH horizontalpodautoscalers/blue add annotations add annotations/min-replicas add minReplicas",
+		"PATCH horizontalpodautoscalers/green add annotations/switch",
+		"PATCH deployments/green add annotations/switch",
+		"release: weight 5",
+		"PATCH httproutes/shop add rules/backendRefs/weight 95/5",
+		"release: weight 5 seen",
+		"release: weight 5 in effect",
+		"release: cohort",
+		"PATCH httproutes/standby replace /spec cohort",
+		"release: cohort led",
+		"release: weight 25",
+		"PATCH httproutes/shop add rules/backendRefs/weight 75/25",
+		"release: weight 25 seen",
+		"release: weight 25 in effect",
+		"PATCH httproutes/standby replace /spec",
+		"release: cohort ended",
+		"release: ShiftedAt",
+		"release: SwitchIntendedAt",
+		"PATCH httproutes/shop add rules/backendRefs/weight",
+		"release: SwitchedAt",
+		"application: LastSwitch",
+		"release: ConfirmedAt",
+		"release: SoakStartedAt",
+		"release: SoakedAt",
+		"release: FinishedAt",
+		"PATCH horizontalpodautoscalers/green remove annotations/min-replicas add minReplicas",
+		"application: no Active",
 	}},
 	{"cancelled canary", func(t testing.TB) (*world, *v1alpha1.Release) {
 		w, _ := newGatewayWorld(t, steps(25, 5, 25))

@@ -1,53 +1,48 @@
 package deployer
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
-
-	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"time"
 )
 
-// gives: a write gives green a weight.
-func gives(weight string) func(what, body string) bool {
-	return func(what, body string) bool {
-		return what == patchShares && strings.Contains(body, `/weight","value":`+weight+`}`) && !strings.Contains(body, "backendRefs/-")
+// A process is stuck right before an effect, any of them, and another one takes over and ends the
+// release. Then the write arrives, and the process goes on: the world stays as it is. The effects
+// are those of [journeys], which fail if a quiet run has others, so none is forgotten.
+//
+// As in [TestEveryEffectMayFail], one run has every fourth cell.
+func TestEveryEffectOfACanaryMayComeLate(t *testing.T) {
+	ran, of := slice(t)
+	number := 0
+	for _, j := range append(slices.Clone(canaryJourneys), mixedJourney) {
+		for _, at := range j.effects {
+			if number++; number%of != ran {
+				continue
+			}
+			t.Run(fmt.Sprint(number, " ", j.name, " ", strings.ReplaceAll(at, "/", ".")), func(t *testing.T) {
+				t.Parallel()
+				w, rel := j.start(t)
+				l := w.startLate(func(what, body string) bool { return slices.Contains(effectsOf(what, body), at) })
+				l.stuck()
+				w.run(quick("second"))
+				j.expect(w, w.awaitPhase(rel, j.end()))
+				l.comes()
+				w.until("the late process to look", func() bool { w.poke(); return l.looks() > 0 }, func() string { return "" })
+				j.expect(w, w.awaitPhase(rel, j.end()))
+			})
+		}
 	}
 }
 
-// A process is stuck right before it raises the share, or before it takes it back, and
-// another one has cancelled the release meanwhile. The first weight leaves nothing in the
-// routes that its patch could be refused by.
-func TestLateWeightDoesNotReachATargetThatWasGivenUp(t *testing.T) {
-	t.Parallel()
-	for name, tt := range map[string]struct {
-		late       string
-		stay       int32
-		cancel     bool // before the process is stuck
-		generation int64
-	}{
-		"the first":  {late: "5", generation: 2},
-		"the second": {late: "25", generation: 4},
-		"the last":   {late: "0", stay: 25, cancel: true, generation: 5},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w, _ := newGatewayWorld(t, steps(tt.stay, 5, 25))
-			l := w.startLate(gives(tt.late))
-			rel := w.submit("a")
-			if tt.cancel {
-				w.cancel(w.await(rel, "25 % of the users", has(25)))
-			}
-			l.stuck()
-			if !tt.cancel {
-				w.cancel(rel)
-			}
-			w.run(quick("second"))
-			w.awaitPhase(rel, v1alpha1.ReleaseCancelled)
-			w.expectOnGateway(v1alpha1.Blue, tt.generation)
-			w.expectSizes(1, 0)
-			l.arrives()
-			w.expectOnGateway(v1alpha1.Blue, tt.generation)
-			w.expectSizes(1, 0)
-		})
+// comes sends the write, whatever its response is.
+func (l *late) comes() {
+	l.w.t.Helper()
+	close(l.taken)
+	select {
+	case <-l.answer:
+	case <-time.After(40 * time.Second):
+		l.w.t.Fatal("the write got no answer")
 	}
 }
