@@ -95,8 +95,14 @@ type ReleaseStatus struct {
 	// Timeline has an entry for each step, in the order of their starts.
 	Timeline []TimelineEntry `json:"timeline,omitempty"`
 
-	// Findings are things a person should know that did not stop the release.
-	// +listType=atomic
+	// Findings are things a person should know that did not stop the release, each with a text and
+	// commands. In releases of the first versions each is a string.
+	//
+	// They have no schema: if it did not allow these strings, the API server would refuse the bot's
+	// part of the status of every such release.
+	//
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:pruning:PreserveUnknownFields
 	Findings []Advice `json:"findings,omitempty"`
 
 	// Drift is how the pod templates of the two colours differed at the stage step, as a

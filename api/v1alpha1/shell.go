@@ -34,6 +34,17 @@ type Advice struct {
 	Commands []ShellCommand `json:"commands,omitempty"`
 }
 
+// UnmarshalJSON implements [json.Unmarshaler]. The first versions wrote only the text, as a
+// string, and one such release in the cluster must not keep a newer version from reading all.
+func (a *Advice) UnmarshalJSON(text []byte) error {
+	if len(text) > 0 && text[0] == '"' {
+		*a = Advice{}
+		return json.Unmarshal(text, &a.Text) //nolint:wrapcheck // the decoder says where
+	}
+	type plain Advice
+	return json.Unmarshal(text, (*plain)(a)) //nolint:wrapcheck // the decoder says where
+}
+
 // Advise makes an advice. It drops empty commands.
 func Advise(text string, commands ...ShellCommand) Advice {
 	return Advice{Text: text, Commands: Commands(commands...)}
