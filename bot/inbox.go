@@ -93,22 +93,12 @@ func (in *Inbox) Handle(ctx context.Context, e Event) error {
 	d.Spec.Delivery = prose.Characters(e.Delivery, v1alpha1.MaxDeliveryID)
 	d.Spec.Event = prose.Characters(e.Name, v1alpha1.MaxDeliveryEvent)
 	d.Spec.ReceivedAt = metav1.NowMicro()
-	created, err := in.put(ctx, d)
+	created, err := in.puts.put(ctx, in.Deliveries, d)
 	if err != nil {
 		return fmt.Errorf("recording the delivery %s: %w", d.Name, err)
 	}
 	in.Log.InfoContext(ctx, "delivery recorded", "name", d.Name, "delivery", d.Spec.Delivery, "event", e.Name, "created", created)
 	return nil
-}
-
-// put stores a delivery when its turn comes.
-func (in *Inbox) put(ctx context.Context, d *v1alpha1.Delivery) (created bool, err error) {
-	done, err := in.puts.begin(ctx)
-	if err != nil {
-		return false, err
-	}
-	defer done()
-	return in.Deliveries.Put(ctx, d) //nolint:wrapcheck // Handle wraps it
 }
 
 // atOnce is how many deliveries are stored at once. When Kubernetes is slow, the others wait here
@@ -121,15 +111,16 @@ type puts struct {
 	places chan struct{}
 }
 
-// begin waits for a place. The caller must call done.
-func (p *puts) begin(ctx context.Context) (done func(), err error) {
+// put stores a delivery when its turn comes.
+func (p *puts) put(ctx context.Context, to Deliveries, d *v1alpha1.Delivery) (created bool, err error) {
 	p.once.Do(func() { p.places = make(chan struct{}, atOnce) })
 	select {
 	case p.places <- struct{}{}:
-		return func() { <-p.places }, nil
 	case <-ctx.Done():
-		return nil, fmt.Errorf("%d others are being written: %w", atOnce, ctx.Err())
+		return false, fmt.Errorf("%d others are being written: %w", atOnce, ctx.Err())
 	}
+	defer func() { <-p.places }()
+	return to.Put(ctx, d) //nolint:wrapcheck // Handle wraps it
 }
 
 // pushed makes the delivery of a push to a branch that some application follows; nil for

@@ -321,6 +321,9 @@ func (w *world) expectRoutes(live string, generation int64) {
 // have said that it did not wait for that.
 func (w *world) expectStamped(c v1alpha1.Color, rel *v1alpha1.Release) {
 	w.t.Helper()
+	if w.unstamped {
+		return
+	}
 	d := &appsv1.Deployment{ObjectMeta: w.meta("my-python-app-" + string(c))}
 	w.get(d)
 	hurried := rel.Spec.Kind == v1alpha1.Rollback && slices.ContainsFunc(rel.Status.Findings, func(f v1alpha1.Advice) bool {

@@ -160,6 +160,10 @@ func readRecording(t testing.TB, file string) *recording {
 	})
 	r = recording{}
 	check(t, yaml.UnmarshalStrict(text, &r))
+	if _, granted := r.Grants[v1alpha1.ProjectsAnnotation]; !granted {
+		// The first versions did not ask. A release waits until an administrator grants the project.
+		r.Grants[v1alpha1.ProjectsAnnotation] = r.Application.Spec.Build.Project
+	}
 	return &r
 }
 
@@ -201,12 +205,22 @@ func (w *world) putBack(r *recording) {
 		renamed.object(w.t, rel)
 		check(w.t, w.kube.Status().Update(w.t.Context(), rel))
 	}
+	w.unstamped = r.switchedUnstamped()
 	bg.Status = *r.Application.Status.DeepCopy()
 	renamed.object(w.t, bg)
 	if bg.Status.Ingress != nil && bg.Status.Ingress.Generation == before {
 		bg.Status.Ingress.Generation = now
 	}
 	check(w.t, w.kube.Status().Update(w.t.Context(), bg))
+}
+
+// switchedUnstamped reports whether a version that did not annotate Deployments brought users to
+// where they are, as the first ones did not.
+func (r *recording) switchedUnstamped() bool {
+	last := r.Releases[len(r.Releases)-1]
+	return last.Status.Milestones.SwitchedAt != nil && !slices.ContainsFunc(r.Deployments, func(d appsv1.Deployment) bool {
+		return d.Annotations[v1alpha1.SwitchAnnotation] != ""
+	})
 }
 
 // remake creates an object in the world's namespace.

@@ -121,6 +121,8 @@ type world struct {
 	build cloudbuildtest.Builder
 	// asked is called around every request to Cloud Build.
 	asked grpc.UnaryClientInterceptor
+	// unstamped: a version that did not annotate Deployments switched.
+	unstamped bool
 }
 
 const repository = "acme/my-python-app"

@@ -71,7 +71,7 @@ var ErrSet = errors.New("already set")
 // of every repository if it is empty. The repository's number, if known, takes precedence
 // over its name, see [v1alpha1.BlueGreen.Follows].
 func (r *Record) Applications(ctx context.Context, repository string, id int64) ([]v1alpha1.BlueGreen, error) {
-	all, err := r.candidates(ctx, repository, id)
+	all, err := candidates(ctx, r, repository, id)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func (r *Record) Applications(ctx context.Context, repository string, id int64) 
 
 // candidates returns every application that may follow a repository; all if it is empty. Each
 // webhook asks, so it must cost nothing that others follow other repositories.
-func (r *Record) candidates(ctx context.Context, repository string, id int64) ([]v1alpha1.BlueGreen, error) {
+func candidates(ctx context.Context, r *Record, repository string, id int64) ([]v1alpha1.BlueGreen, error) {
 	by := []client.ListOption{&client.ListOptions{}} // no condition
 	if repository != "" {
 		by = nil
