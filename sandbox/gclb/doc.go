@@ -106,7 +106,7 @@
 //	  → TestFrontEndsAdoptAURLMapOneAfterTheOther
 //	    TestLaggingFrontEndStillSendsToADeletedBackendService
 //	    TestOldColourIsNeededUntilTheLastFrontEndAdoptedTheSwitch
-//	    TestFrontEndNeverGoesBackToAnOlderConfiguration
+//	    frontends.TestOlderConfigurationIsNotAdopted
 //	a test that must see the losses in between delays health and the last front end
 //	  → Config.HoldHealth, Config.HoldAdoption
 //	  → TestWhatIsHeldUpWaitsUntilItIsReleased
@@ -122,7 +122,7 @@
 //	connections kept, to endpoints and by clients
 //	  → cloud.google.com/load-balancing/docs/https, timeouts and retries
 //	  → TestConnectionsToEndpointsAreUsedAgain
-//	    TestConnectionOfAClientStaysWithItsFrontEnd
+//	    frontends.TestConnectionOfAClientStaysWithItsFrontEnd
 //	502, 503, 404 and 301
 //	  → named at each in frontend.go
 //	  → TestLoadBalancersOwnAnswers

@@ -18,10 +18,12 @@ func TestTableInThePackageCommentNamesAllTestsAndNoOthers(t *testing.T) {
 	for _, found := range regexp.MustCompile(`(?m)^//\t  [→ ] (Test\w+)$`).FindAllSubmatch(doc, -1) {
 		named = append(named, string(found[1]))
 	}
-	elsewhere := testsIn(t, "../windows")
-	for _, found := range regexp.MustCompile(`(?m)^//\t  [→ ] windows\.(Test\w+)$`).FindAllSubmatch(doc, -1) {
-		if name := string(found[1]); !slices.Contains(elsewhere, name) {
-			t.Errorf("the table names windows.%s, which does not exist", name)
+	for _, elsewhere := range []string{"windows", "frontends"} {
+		tests := testsIn(t, "../"+elsewhere)
+		for _, found := range regexp.MustCompile(`(?m)^//\t  [→ ] `+elsewhere+`\.(Test\w+)$`).FindAllSubmatch(doc, -1) {
+			if name := string(found[1]); !slices.Contains(tests, name) {
+				t.Errorf("the table names %s.%s, which does not exist", elsewhere, name)
+			}
 		}
 	}
 	for _, name := range own {
