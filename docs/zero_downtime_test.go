@@ -74,6 +74,9 @@ var cutovers = []struct {
 	{"turnout-switch", false},
 	{"turnout-rollback", false},
 	{"turnout-rollback-from-zero", false},
+	{"turnout-switch-gateway", false},
+	{"turnout-canary", false},
+	{"turnout-canary-cancelled", false},
 	{greenFails, true},
 }
 
@@ -154,11 +157,12 @@ func TestMeasurementsThatDoNotMeetTheDemandAreRefused(t *testing.T) {
 		"a switch failed a request":   func(m *measured) { m.Rows[3].Failed = 1 },
 		"a rollback failed one":       func(m *measured) { m.Rows[4].Failed = 1 },
 		"one from zero failed one":    func(m *measured) { m.Rows[5].Failed = 1 },
+		"a canary failed one":         func(m *measured) { m.Rows[7].Failed = 1 },
 		"a cold patch failed none":    func(m *measured) { m.Rows[0].Failed = 0 },
 		"a ready patch failed none":   func(m *measured) { m.Rows[1].Failed = 0 },
 		"a selector flip failed none": func(m *measured) { m.Rows[2].Failed = 0 },
-		"failures outside the fault":  func(m *measured) { m.Rows[6].OutsideFault = 1 },
-		"no time to the restore":      func(m *measured) { m.Rows[6].Restored = 0 },
+		"failures outside the fault":  func(m *measured) { m.Rows[9].OutsideFault = 1 },
+		"no time to the restore":      func(m *measured) { m.Rows[9].Restored = 0 },
 	} {
 		m := record(t)
 		spoil(&m)
@@ -169,21 +173,25 @@ func TestMeasurementsThatDoNotMeetTheDemandAreRefused(t *testing.T) {
 }
 
 func TestMeasurementsOnThePageAreThoseOfTheBenchmark(t *testing.T) {
-	want := record(t).text()
-	page := read(t, zeroDowntime)
-	before, rest, found := strings.Cut(page, begin)
+	generated(t, zeroDowntime, record(t).text(), switchBench)
+}
+
+// generated holds the generated part of a page to what its sources say, or writes it anew.
+func generated(t *testing.T, page, want, sources string) {
+	t.Helper()
+	before, rest, found := strings.Cut(read(t, page), begin)
 	got, after, closed := strings.Cut(rest, end)
 	if !found || !closed {
-		t.Fatalf("%s has no generated part", zeroDowntime)
+		t.Fatalf("%s has no generated part", page)
 	}
 	if *update {
-		if err := os.WriteFile(zeroDowntime, []byte(before+begin+want+end+after), 0o600); err != nil {
+		if err := os.WriteFile(page, []byte(before+begin+want+end+after), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("%s is not what %s says (-want +page), rewrite with -update:\n%s", zeroDowntime, switchBench, diff)
+		t.Errorf("%s is not what %s says (-want +page), rewrite with -update:\n%s", page, sources, diff)
 	}
 }
 
