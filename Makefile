@@ -53,6 +53,16 @@ test: $(WORLD) bin/prometheus bin/turnout ## Run all tests; of the deployer's cr
 test-crash: $(CONTROLPLANE) ## Run all cells of the deployer's crash table, of which make test runs a quarter a day
 	CRASH_CELLS=all go test -count=1 -timeout 20m -run TestEveryEffectMayFail ./deployer
 
+# How long make fuzz gives each target.
+FUZZTIME ?= 10m
+
+.PHONY: fuzz
+fuzz: $(CONTROLPLANE) ## Fuzz every target in turn, each for FUZZTIME (10 minutes)
+	@grep -rnoE '^func Fuzz\w+' --include=*_test.go . | while IFS=: read -r file line name; do \
+		name=$${name#func }; echo "== $$name in $$(dirname $$file)"; \
+		go test $$(dirname $$file) -run XXX -fuzz "^$$name$$" -fuzztime $(FUZZTIME) -parallel 1 || exit 1; \
+	done
+
 .PHONY: conformance
 conformance: $(CONTROLPLANE) ## Run the Gateway API's own conformance suite against the sandbox's stand-in for GKE's Gateways
 	cd tools/conformance && go test -count=1 -timeout 20m .
