@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -33,12 +34,16 @@ type shiftAct struct {
 // is patched, and the next one waits until it is in effect and had its time. From the first
 // one on the pods of the target are watched as in a soak.
 func (act shiftAct) do(ctx context.Context, a *attempt) (pause, error) {
+	var small error
 	if a.rel.LastWeight() == nil {
 		if p, err := act.prepare(ctx, a); err != nil || p.rests() {
 			return p, err
 		}
-	} else if err := cmp.Or(act.keepWatch(ctx, a), act.measuring.judgeDivided(a)); err != nil {
-		return pause{}, err
+	} else {
+		if err := cmp.Or(act.keepWatch(ctx, a), act.measuring.judgeDivided(a)); err != nil {
+			return pause{}, err
+		}
+		small = act.grow(ctx, a)
 	}
 	for range 2 * (len(a.o.Canary) + 1) { // more than a look ever needs
 		if a.rel.LastWeight() != nil {
@@ -60,7 +65,7 @@ func (act shiftAct) do(ctx context.Context, a *attempt) (pause, error) {
 		if metrics.rests() {
 			l.Unjudged = &track.Wait{Until: metrics.until, Message: metrics.message, Waits: metrics.waits}
 		}
-		p, goesOn, err := act.follow(ctx, a, l.Judge())
+		p, goesOn, err := act.follow(ctx, a, tooSmall(l.Judge(), small))
 		if err != nil || !goesOn {
 			return p, err
 		}
@@ -237,17 +242,9 @@ func watchOf(a *attempt) track.SoakWatch {
 	}
 }
 
-// keepWatch looks at the target's pods, which have users, and keeps both colours at the
-// largest size that the previous one had: going back must not overload it.
+// keepWatch looks at the target's pods, which have users.
 func (act shiftAct) keepWatch(ctx context.Context, a *attempt) error {
-	shift := a.rel.Status.Shift
-	shift.Replicas = max(shift.Replicas, a.o.Previous.Replicas)
-	if a.o.Target.Replicas < a.o.Size {
-		if err := act.workloads.Scale(ctx, a.bg, a.target(), a.o.Size); err != nil {
-			return err
-		}
-	}
-	watch := watchOf(a)
+	shift, watch := a.rel.Status.Shift, watchOf(a)
 	if a.o.Now.Before(watch.NextAt(*shift.Watch)) {
 		return nil
 	}
@@ -255,4 +252,32 @@ func (act shiftAct) keepWatch(ctx context.Context, a *attempt) error {
 	shift.Watch = &books
 	a.o.Holds = track.Holds(books, a.o.Now, a.bg.Spec.Gate.Freshness.Duration)
 	return watchFault(ctx, a, act.workloads, verdict)
+}
+
+// grow keeps both colours at the largest size that the previous one had: going back must not
+// overload it. Without that size the share does not grow, and each look tries again. But an error
+// must end no look before the pods, the public address and the metrics had their say: users are
+// there.
+func (act shiftAct) grow(ctx context.Context, a *attempt) error {
+	shift := a.rel.Status.Shift
+	shift.Replicas = max(shift.Replicas, a.o.Previous.Replicas)
+	if a.o.Target.Replicas >= a.o.Size {
+		return nil
+	}
+	err := act.workloads.Scale(ctx, a.bg, a.target(), a.o.Size)
+	if err != nil {
+		a.log.WarnContext(ctx, "the target will be scaled again", "deployment", a.o.Target.Deployment, "size", a.o.Size, "error", err)
+	}
+	return err
+}
+
+// tooSmall adds to what a step waits for why the target does not get the size that users need.
+func tooSmall(v track.ShiftVerdict, why error) track.ShiftVerdict {
+	if why == nil || v.Outcome != track.ShiftAgain || v.Waits.For != v1alpha1.WaitsForShift || v.Waits.Because == v1alpha1.BecauseMetrics {
+		return v
+	}
+	waits := *v.Waits
+	waits.Because, waits.Detail = v1alpha1.BecauseNeed, strings.TrimPrefix(waits.Detail+": "+why.Error(), ": ")
+	v.Waits, v.Message = &waits, v.Message+": "+why.Error()
+	return v
 }
