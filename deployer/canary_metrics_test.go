@@ -141,3 +141,50 @@ func TestPromotionOfACanaryWaitsForItsMetrics(t *testing.T) {
 		t.Errorf("its weights (-want +got):\n%s", diff)
 	}
 }
+
+// Users keep their share for as long as something holds a step back, and so the metrics are judged.
+func TestMetricsAreJudgedWhileAStepOfACanaryIsHeldBack(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		change func(*v1alpha1.BlueGreen)
+		hold   func(w *world, rel *v1alpha1.Release)
+		held   v1alpha1.WaitingFor
+	}{
+		"a need lacks": {func(*v1alpha1.BlueGreen) {}, func(w *world, _ *v1alpha1.Release) {
+			w.patch(w.service(v1alpha1.Green), `{"spec":{"selector":{"version":"none"}}}`)
+		}, v1alpha1.WaitsForShift},
+		"promoted, and locked": {steps(5, 5, 25), func(w *world, rel *v1alpha1.Release) {
+			w.promoteTo(rel, 100)
+			w.lock("audit")
+		}, v1alpha1.WaitsForLock},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := startPrometheus(t, numbers("", "10", "")) // no verdict yet, so that the step does not end before it is held
+			w := newJudgedCanary(t, p, tt.change)
+			w.run()
+			rel := w.await(w.submit("a"), "5 % of the users", has(5))
+			tt.hold(w, rel)
+			w.until("the step to be held", func() bool {
+				w.get(rel)
+				ready, err := w.router().ReadyEndpoints(t.Context(), w.namespace, "my-python-app-green-svc")
+				return err == nil && (len(ready) == 0 || rel.LastWeight().LockedSince != nil)
+			}, func() string { return rel.Status.Message })
+			p.change(func() { p.numbers["requests green"] = "200" })
+			rel = w.await(rel, "a verdict", func(r *v1alpha1.Release) bool {
+				a, waits := r.Status.Analysis, r.Status.Waiting
+				return a != nil && len(a.Checks) > 0 && a.Checks[0].Verdicts > 2 && waits != nil && waits.For == tt.held &&
+					waits.Because != v1alpha1.BecauseMetrics
+			})
+			w.expectWeights(divided(95, 5))
+			p.change(func() { p.numbers["errors green"] = "60" })
+			rel = w.awaitPhase(rel, v1alpha1.ReleaseFailed)
+			if f := rel.Status.Failure; f.Reason != v1alpha1.FailedCheck || f.Step != v1alpha1.StepShift {
+				t.Errorf("the failure is %+v", f)
+			}
+			if diff := cmp.Diff([]int32{5, 0}, weightsOf(rel)); diff != "" {
+				t.Errorf("its weights (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

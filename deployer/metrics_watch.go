@@ -86,10 +86,11 @@ func (j judging) watchStep(a *attempt, look track.ShiftLook) *metricsWatch {
 		return nil
 	}
 	key := turnKey{release: string(a.rel.UID), step: stepMetrics}
+	until, owed := look.Judged()
 	return &metricsWatch{
 		from: j.metrics, bg: a.bg, rel: a.rel, o: a.o, turn: j.calls.turn(client.ObjectKeyFromObject(a.bg), key, haste),
 		when: track.MetricsWatch{
-			Began: look.Last.EffectiveAt.Time, SoakEnds: look.Ends(), Window: spec.Interval.Duration, Deadline: spec.Deadline.Duration,
+			Began: look.Last.EffectiveAt.Time, SoakEnds: until, Owed: owed, Window: spec.Interval.Duration, Deadline: spec.Deadline.Duration,
 			Weight: look.Last.Weight,
 		},
 	}

@@ -21,7 +21,10 @@ type MetricsWatch struct {
 	SoakEnds time.Time     // windows until then are judged, at least one
 	Window   time.Duration // length of one, and the time to the next
 	Lag      time.Duration // from the end of a window until its metrics are complete
-	Deadline time.Duration // after the end of the soak, for a verdict on every check
+	Deadline time.Duration // after Owed, for a verdict on every check
+	// Owed is from when on a verdict on every check is due; zero: the end of the soak. After it
+	// more windows are judged only while something holds a step back.
+	Owed time.Time
 	// Weight of the canary's step that is judged in place of the soak; 0 for the soak.
 	Weight int32
 }
@@ -71,7 +74,28 @@ func later(a, b time.Time) time.Time {
 }
 
 // over is the deadline for a verdict.
-func (w MetricsWatch) over() time.Time { return w.SoakEnds.Add(w.Deadline) }
+func (w MetricsWatch) over() time.Time { return w.owed().Add(w.Deadline) }
+
+func (w MetricsWatch) owed() time.Time {
+	if w.Owed.IsZero() {
+		return w.SoakEnds
+	}
+	return w.Owed
+}
+
+// late reports whether the deadline has passed without the verdict that was due. A step that is held
+// back goes on beyond it if every check has had one, as long as metrics can be had.
+func (w MetricsWatch) late(s v1alpha1.AnalysisStatus, now time.Time) bool {
+	switch {
+	case now.Before(w.over()):
+		return false
+	case !w.SoakEnds.After(w.owed()), s.Asked == nil:
+		return true
+	case s.UnseenSince != nil && now.Sub(s.UnseenSince.Time) >= w.Deadline:
+		return true
+	}
+	return slices.ContainsFunc(s.Checks, func(c v1alpha1.CheckStatus) bool { return c.Verdicts == 0 })
+}
 
 // Enter records the points of a window, one per check. A failure counts once for its window,
 // however often the window is judged.
@@ -117,12 +141,12 @@ func (w MetricsWatch) Judge(s v1alpha1.AnalysisStatus, now time.Time) MetricsVer
 	if s.Asked != nil && end.After(w.SoakEnds) && len(unsettled(s)) == 0 {
 		return MetricsVerdict{Outcome: MetricsHeld}
 	}
-	if !now.Before(w.over()) {
+	if w.late(s, now) {
 		return MetricsVerdict{Outcome: MetricsUnseen, Message: lacking(s)}
 	}
 	at := due
-	if w.over().Before(at) {
-		at = w.over()
+	if over := w.over(); over.After(now) && over.Before(at) {
+		at = over
 	}
 	return MetricsVerdict{
 		Outcome: MetricsAgain, At: at, Waits: w.waits(s),
@@ -150,7 +174,7 @@ func (w MetricsWatch) waits(s v1alpha1.AnalysisStatus) *v1alpha1.Waiting {
 	waits := WaitsUntil(what, v1alpha1.BecauseMetrics, w.over())
 	waits.Of = int32(len(s.Checks))
 	waits.Done = waits.Of - int32(len(unsettled(s)))
-	waits.Since, waits.Detail = Stamp(w.SoakEnds), lacking(s)
+	waits.Since, waits.Detail = Stamp(w.owed()), lacking(s)
 	return waits
 }
 

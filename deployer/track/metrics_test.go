@@ -132,6 +132,50 @@ func TestMetricsThatCannotBeHad(t *testing.T) {
 	}
 }
 
+// A step that something holds back is judged on. Whoever has had a verdict is not late for another
+// one, unless nothing can be had for as long as the deadline.
+func TestMetricsOfAStepThatIsHeldBack(t *testing.T) {
+	t.Parallel()
+	at := func(minutes int) time.Time { return usersHad.Add(time.Duration(minutes) * time.Minute) }
+	for name, tt := range map[string]struct {
+		windows []string // one a minute
+		unseen  int      // nothing was had since this minute; 0: all was
+		now     int      // the step was over at 2, and the deadline is 12
+		freed   bool     // nothing holds it back any more
+		want    MetricsOutcome
+	}{
+		"all windows so far":                {windows: slices.Repeat([]string{"P"}, 30), now: 30, want: MetricsHeld},
+		"the next window":                   {windows: slices.Repeat([]string{"P"}, 30), now: 31, want: MetricsAgain},
+		"it fails long after its time":      {windows: append(slices.Repeat([]string{"P"}, 28), "F", "F"), now: 30, want: MetricsFailed},
+		"it fails once long after its time": {windows: append(slices.Repeat([]string{"P"}, 29), "F"), now: 30, want: MetricsAgain},
+		"few samples long after its time": {
+			windows: append(slices.Repeat([]string{"P"}, 5), slices.Repeat([]string{"-"}, 20)...), now: 26, want: MetricsAgain,
+		},
+		"never a verdict, before the deadline": {windows: slices.Repeat([]string{"-"}, 11), now: 11, want: MetricsAgain},
+		"never a verdict":                      {windows: slices.Repeat([]string{"-"}, 12), now: 12, want: MetricsUnseen},
+		"away for a while":                     {windows: slices.Repeat([]string{"P"}, 20), unseen: 20, now: 29, want: MetricsAgain},
+		"away":                                 {windows: slices.Repeat([]string{"P"}, 20), unseen: 20, now: 30, want: MetricsUnseen},
+		"never asked":                          {unseen: 1, now: 12, want: MetricsUnseen},
+		"free again":                           {windows: slices.Repeat([]string{"P"}, 30), now: 31, freed: true, want: MetricsHeld},
+	} {
+		w, s := watchOf(2*time.Minute, 0), booksOf("a")
+		w.Owed = w.SoakEnds
+		if !tt.freed {
+			w.SoakEnds = at(tt.now)
+		}
+		for i, window := range tt.windows {
+			s = w.Enter(s, at(i+1), points(window))
+		}
+		if tt.unseen > 0 {
+			s = w.Missed(s, at(tt.unseen), "connection refused")
+		}
+		v := w.Judge(s, at(tt.now))
+		if v.Outcome != tt.want || v.Outcome == MetricsAgain && v.At.Before(at(len(tt.windows))) {
+			t.Errorf("%s: %+v, want %d", name, v, tt.want)
+		}
+	}
+}
+
 // One window counts once, and the record stays small.
 func TestFailuresAreThoseOfWindows(t *testing.T) {
 	t.Parallel()

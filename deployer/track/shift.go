@@ -209,11 +209,11 @@ func (l ShiftLook) judgeStep() ShiftVerdict {
 	}
 	promoted := l.promoted()
 	end, waits := l.ends(l.Steps[i])
-	over := promoted > 0 || !l.Now.Before(end)
+	over := promoted > 0 || !l.Now.Before(end) && l.Steps[i].Until == ""
 	switch {
-	case l.Blocked != nil && (l.Last.LockedSince != nil || promoted > 0):
+	case l.Blocked != nil && (l.Last.LockedSince != nil || over):
 		return l.again(time.Time{}, l.Blocked)
-	case over && l.Unjudged != nil && (promoted > 0 || l.Steps[i].Until == ""):
+	case over && l.Unjudged != nil:
 		return ShiftVerdict{Outcome: ShiftAgain, At: l.Unjudged.Until, Message: l.Unjudged.Message, Waits: l.Unjudged.Waits}
 	case promoted > 0:
 		return raise(promoted)
@@ -222,8 +222,6 @@ func (l ShiftLook) judgeStep() ShiftVerdict {
 		return l.again(end, waits)
 	case l.Steps[i].Until == v1alpha1.UntilPromote:
 		return ShiftVerdict{Outcome: ShiftUnwanted}
-	case l.Blocked != nil:
-		return l.again(time.Time{}, l.Blocked)
 	}
 	return raise(l.next())
 }
@@ -259,37 +257,6 @@ func raise(to int32) ShiftVerdict {
 		return ShiftVerdict{Outcome: ShiftDone}
 	}
 	return ShiftVerdict{Outcome: ShiftRaise, Weight: to}
-}
-
-// Ends is when the present step ends by its time, or ended by a promotion: until then its
-// metrics are judged.
-func (l ShiftLook) Ends() time.Time {
-	i := slices.IndexFunc(l.Steps, func(s v1alpha1.CanaryStep) bool { return s.Weight == l.Last.Weight })
-	if i < 0 {
-		return l.Last.EffectiveAt.Time
-	}
-	end, _ := l.ends(l.Steps[i])
-	if l.promoted() > 0 && l.PromotedAt.Before(end) {
-		end = later(l.PromotedAt, l.Last.EffectiveAt.Time)
-	}
-	return end
-}
-
-// ends is when the target has had its last weight for long enough, or people have had time
-// enough to promote it, without the time behind a lock.
-func (l ShiftLook) ends(s v1alpha1.CanaryStep) (time.Time, *v1alpha1.Waiting) {
-	length, waits := s.For.Duration, WaitsFor(v1alpha1.WaitsForShift, "")
-	if s.Until == v1alpha1.UntilPromote {
-		length, waits = l.Patience, WaitsFor(v1alpha1.WaitsForApproval, v1alpha1.BecauseStep)
-	}
-	end := l.Last.EffectiveAt.Add(length)
-	if l.Last.Locked != nil {
-		end = end.Add(l.Last.Locked.Duration)
-	}
-	if l.Last.LockedSince != nil {
-		end = end.Add(l.Now.Sub(l.Last.LockedSince.Time))
-	}
-	return end, waits
 }
 
 // judgeEffect judges a weight that is not in effect yet.
