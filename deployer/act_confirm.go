@@ -128,19 +128,25 @@ func (act confirmAct) lookAtSwitch(ctx context.Context, a *attempt, m *measureme
 		seen = m.Read()
 		l.URL, l.Resumed = a.bg.Spec.URL, m.resumedAt
 		l.Seen = track.Answered{Breach: seen.Breach, NewInARow: seen.NewInARow, LastOld: seen.LastOld}
-		l.ToldApart = seen.ToldApart && !act.oneImage(a) && (seen.NewInARow > 0 || !act.measuring.sameVersion(ctx, a, m, seen.Status.Baseline))
+		l.ToldApart = seen.ToldApart && !act.notedOneImage(a) &&
+			(seen.NewInARow > 0 || !act.measuring.sameVersion(ctx, a, m, seen.Status.Baseline))
 	}
 	return l, seen
 }
 
-// oneImage reports whether both colours run the same image, and records that. An answer then does
-// not show which colour it came from.
-func (act confirmAct) oneImage(a *attempt) bool {
+// oneImage reports whether both colours run the same image. An answer then does not show which
+// colour it came from.
+func oneImage(a *attempt) bool {
 	m := a.rel.Status.Milestones
-	if m.Staged == nil || m.Previous == nil || m.Staged.Image != m.Previous.Image {
+	return m.Staged != nil && m.Previous != nil && m.Staged.Image == m.Previous.Image
+}
+
+// notedOneImage is [oneImage], and records it.
+func (act confirmAct) notedOneImage(a *attempt) bool {
+	if !oneImage(a) {
 		return false
 	}
 	a.finding(fmt.Sprintf("both colours run %s: the answers of %s do not distinguish the two versions, so they do not show when "+
-		"users reached it", m.Staged.Image, a.bg.Spec.URL))
+		"users reached it", a.rel.Status.Milestones.Staged.Image, a.bg.Spec.URL))
 	return true
 }

@@ -90,7 +90,7 @@ func (d driving) advance(ctx context.Context, a *attempt, only v1alpha1.Step) er
 			return d.save(ctx, a)
 		}
 		if only == anyStep && a.holdsClaim() { // a release that only cleans up measures nothing
-			if err := d.measuring.measure(a, s.Name); err != nil {
+			if err := d.measuring.measure(ctx, a, s.Name); err != nil {
 				return err
 			}
 		}

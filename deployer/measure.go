@@ -24,7 +24,7 @@ type measuring struct {
 // measure starts the measurement with the step that needs it, and ends it when nothing is left to
 // measure. The baseline is taken during the steps before the switch, so that the switch need not
 // wait for it.
-func (ms measuring) measure(a *attempt, s v1alpha1.Step) error {
+func (ms measuring) measure(ctx context.Context, a *attempt, s v1alpha1.Step) error {
 	key := client.ObjectKeyFromObject(a.bg)
 	m := ms.probers.get(key, string(a.rel.UID))
 	if a.bg.Spec.URL == "" || a.rel.Status.Failure != nil && a.saved.Failure != nil {
@@ -38,7 +38,7 @@ func (ms measuring) measure(a *attempt, s v1alpha1.Step) error {
 			break
 		}
 		if track.Divides(a.rel, a.o) {
-			return ms.divide(a, m)
+			return ms.divide(ctx, a, m)
 		}
 		length := a.bg.Spec.Proof.BaselineTime()
 		if m != nil && (length == 0 || a.rel.Spec.Kind == v1alpha1.Rollback || !ms.baselineOld(a, m)) {
@@ -72,7 +72,7 @@ func (ms measuring) measure(a *attempt, s v1alpha1.Step) error {
 // divide measures while users are divided between both versions. It continues with the baseline
 // from before the first weight: a later one would have answers of the new version. Another
 // process reads it from the record.
-func (ms measuring) divide(a *attempt, m *measurement) error {
+func (ms measuring) divide(ctx context.Context, a *attempt, m *measurement) error {
 	if a.rel.Status.Proof == nil {
 		return nil // not measured so far, so there is nothing to compare with
 	}
@@ -83,7 +83,18 @@ func (ms measuring) divide(a *attempt, m *measurement) error {
 		}
 	}
 	m.Divide(a.rel.Status.Shift.Weights[0].IntendedAt.Time)
+	ms.tellApart(ctx, a, m)
 	return nil
+}
+
+// tellApart finds out whether the answers show which version failed. If both run one image, or name
+// themselves alike, every new failure counts against the new version: the other one did not fail so
+// before.
+func (ms measuring) tellApart(ctx context.Context, a *attempt, m *measurement) {
+	if !m.alike && (oneImage(a) || ms.namesItselfAsBefore(ctx, a, m, m.Read().Status.Baseline)) {
+		m.alike = true
+		m.Alike()
+	}
 }
 
 // judgeDivided returns a fault if the public address fails since the new version has users, and
@@ -96,8 +107,12 @@ func (ms measuring) judgeDivided(a *attempt) error {
 	if a.o.Now.Sub(m.checkpointAt) >= checkpointEvery {
 		ms.checkpoint(a, m)
 	}
-	if breach := m.Read().ShiftBreach; breach != "" {
-		return releaseFault(v1alpha1.FailedPublicAddress, "%s fails since the new version has users: %s", a.bg.Spec.URL, breach)
+	breach, either := m.Read().ShiftBreach, ""
+	if m.alike {
+		either = " (both versions name themselves alike, so it may be either of them)"
+	}
+	if breach != "" {
+		return releaseFault(v1alpha1.FailedPublicAddress, "%s fails since the new version has users%s: %s", a.bg.Spec.URL, either, breach)
 	}
 	return nil
 }
@@ -145,21 +160,27 @@ func (a *attempt) switchTime() time.Time {
 	return m.SwitchedAt.Time
 }
 
-// sameVersion reports whether the target names the version that answered before the switch: not
-// every commit changes an application's version. It asks a pod. A pod that does not answer, or
-// names no version, shows nothing.
-func (ms measuring) sameVersion(ctx context.Context, a *attempt, m *measurement, before *v1alpha1.ProofBaseline) bool {
-	if before == nil || len(a.o.Target.Ready()) == 0 {
+// namesItselfAsBefore reports whether the target names the version that answered before: not every
+// commit changes an application's version. It asks a pod, and one that does not answer again some
+// time later. A pod that names no version shows nothing.
+func (ms measuring) namesItselfAsBefore(ctx context.Context, a *attempt, m *measurement, before *v1alpha1.ProofBaseline) bool {
+	if before == nil || len(before.Versions) == 0 || len(a.o.Target.Ready()) == 0 {
 		return false
 	}
-	if m.named == nil {
-		named, err := ms.address.named(ctx, a.bg, a.o.Target)
-		if err != nil {
+	if m.named == nil && a.o.Now.Sub(m.namedAskedAt) >= checkpointEvery {
+		m.namedAskedAt = a.o.Now
+		if named, err := ms.address.named(ctx, a.bg, a.o.Target); err == nil {
+			m.named = &named
+		} else {
 			a.log.DebugContext(ctx, "a pod did not report its version", "error", err)
 		}
-		m.named = &named
 	}
-	if *m.named == "" || !slices.Contains(before.Versions, *m.named) {
+	return m.named != nil && slices.Contains(before.Versions, *m.named)
+}
+
+// sameVersion is [measuring.namesItselfAsBefore], and records it.
+func (ms measuring) sameVersion(ctx context.Context, a *attempt, m *measurement, before *v1alpha1.ProofBaseline) bool {
+	if !ms.namesItselfAsBefore(ctx, a, m, before) {
 		return false
 	}
 	a.finding(fmt.Sprintf("the answers' header %s (spec.proof.versionHeader) is %s as before the switch, so the two versions could "+

@@ -1,6 +1,7 @@
 package deployer
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -8,9 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/cloudbuild/cloudbuildtest"
 	"github.com/turnout-dev/turnout/deployer/route"
 )
 
@@ -114,5 +117,41 @@ func TestNextProcessGoesOnMeasuringWhileUsersAreDivided(t *testing.T) {
 	p := w.awaitPhase(rel, v1alpha1.ReleaseSucceeded).Status.Proof
 	if p.Result != v1alpha1.ProofInterrupted || p.Shift.NewFailures != 0 || p.NewVersion != "green" || len(p.Baseline.Versions) != 1 {
 		t.Errorf("the proof is %+v, while users were divided: %+v, the baseline %+v", p, p.Shift, p.Baseline)
+	}
+}
+
+// Not every commit changes what an application names as its version, or its image at all. What the
+// new version fails then names the old one.
+func TestCanaryThatNamesItselfAsBeforeIsWithdrawnAllTheSame(t *testing.T) {
+	t.Parallel()
+	for name, run := range map[string]func(w *world){
+		"one version": func(w *world) { w.runWith(w.podsName("blue")) },
+		"one image": func(w *world) {
+			w.build = func(ctx context.Context, b *cloudbuildpb.Build) (cloudbuildtest.Result, error) {
+				r, err := cloudbuildtest.Digests(ctx, b)
+				_, digest, _ := strings.Cut(imageID(w.blueImage()), "@")
+				for i := range r.Images {
+					r.Images[i].Digest = digest
+				}
+				return r, err
+			}
+			w.run() // no pod can be asked
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, _ := newGatewayWorld(t, steps(25, 25))
+			w.publishShares(func(rw http.ResponseWriter, _ *http.Request) {
+				rw.Header().Set("App-Version", "blue")
+				rw.WriteHeader(http.StatusServiceUnavailable)
+			})
+			run(w)
+			rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseFailed)
+			if f := rel.Status.Failure; f.Reason != v1alpha1.FailedPublicAddress || f.Step != v1alpha1.StepShift ||
+				!strings.Contains(f.Message, "both versions name themselves alike") || !strings.Contains(f.Message, "503") {
+				t.Errorf("the failure is %+v", f)
+			}
+			w.expectOnGateway(v1alpha1.Blue, 4)
+		})
 	}
 }

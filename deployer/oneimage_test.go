@@ -23,7 +23,13 @@ func (w *world) named14() *rest.Config {
 	w.t.Helper()
 	w.publish(func(_ v1alpha1.Color, rw http.ResponseWriter) { rw.Header().Set("App-Version", "1.4") })
 	w.proofSpec(tellApart)
-	pods := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.Header().Set("App-Version", "1.4") }))
+	return w.podsName("1.4")
+}
+
+// podsName: every pod of both colours names this version.
+func (w *world) podsName(version string) *rest.Config {
+	w.t.Helper()
+	pods := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.Header().Set("App-Version", version) }))
 	w.t.Cleanup(pods.Close)
 	cfg := rest.CopyConfig(plane.Config)
 	cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {

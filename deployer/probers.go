@@ -56,7 +56,9 @@ type measurement struct {
 	checkpointAt time.Time // of the last checkpoint
 	resumedAt    time.Time // zero: never interrupted
 	told         bool      // the observer got the result
-	named        *string   // the version that a pod of the target names; nil: not asked yet
+	named        *string   // the version that a pod of the target names; nil: not known yet
+	namedAskedAt time.Time // when a pod was asked for it last
+	alike        bool      // both versions have one name, see [measuring.tellApart]
 	dog          *time.Timer
 }
 

@@ -33,7 +33,7 @@
 // While a canary divides users, the prober asks once a second, since that may take hours and an
 // analysis counts these requests, too. Its answers are neither the baseline's nor those after the
 // switch. A breach takes as many requests there as elsewhere, 200, so it may take 200 s. What
-// names the version of the baseline is not the new version's fault.
+// names the version of the baseline is not the new version's fault, unless both have that name.
 //
 // The end of a request decides whether it belongs to the time before the switch or after: the
 // switch broke a request that was in flight at that moment.

@@ -122,6 +122,13 @@ func (p *Prober) Divide(at time.Time) {
 	p.ask(time.Time{})
 }
 
+// Alike is [Tally.Alike].
+func (p *Prober) Alike() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tally.Alike()
+}
+
 // Switch records that traffic is about to move, and sends requests from now on.
 func (p *Prober) Switch(at time.Time) {
 	p.mu.Lock()

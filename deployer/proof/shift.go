@@ -21,6 +21,7 @@ const divisionWindow = 200 * time.Second
 type shift struct {
 	part
 	began       time.Time // zero: users are not divided
+	alike       bool      // both versions may name themselves as the one before
 	failedOf    map[string]int
 	newFailures int
 	recent      []time.Time
@@ -38,8 +39,13 @@ func (t *Tally) Divide(at time.Time) {
 	}
 }
 
+// Alike records that the new version names itself as the one before, so that no answer shows which
+// of them it came from.
+func (t *Tally) Alike() { t.shift.alike = true }
+
 // addDivided counts an answer while users are divided. A failure of the version that users had
-// before is not the new one's. One that names no version may be.
+// before is not the new one's. One that names no version may be, and so may every one if both
+// versions have one name.
 func (t *Tally) addDivided(a Answer) {
 	s := &t.shift
 	s.add(a)
@@ -49,7 +55,7 @@ func (t *Tally) addDivided(a Answer) {
 	if a.Version != "" {
 		remember(&s.failedOf, a.Version, 1)
 	}
-	if t.toldApart() && t.before.versions[a.Version] > 0 || !moreOf(a.Failure, t.before, s.part) {
+	if !s.alike && t.toldApart() && t.before.versions[a.Version] > 0 || !moreOf(a.Failure, t.before, s.part) {
 		return
 	}
 	s.newFailures++

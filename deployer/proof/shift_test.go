@@ -49,6 +49,18 @@ func TestTallyWhileUsersAreDivided(t *testing.T) {
 				{Version: "v1", Requests: 5, Failed: 5}, {Version: "v2", Requests: 5},
 			}},
 		},
+		"one of two that have one name fails": {
+			answers: "20*o D A 40*o o503 40*o o503 40*o o503", breach: true, result: v1alpha1.ProofFailed,
+			want: v1alpha1.ProofShift{Requests: 123, Failed: 3, NewFailures: 3, Versions: []v1alpha1.ProofVersion{
+				{Version: "v1", Requests: 123, Failed: 3},
+			}},
+		},
+		"two that have one name fail as often as before": {
+			answers: "12*o 8*o503 D A 12*o 8*o503 | 9*n", result: v1alpha1.ProofConfirmed,
+			want: v1alpha1.ProofShift{Requests: 20, Failed: 8, Versions: []v1alpha1.ProofVersion{
+				{Version: "v1", Requests: 20, Failed: 8},
+			}},
+		},
 		"as often as before": {
 			answers: "12*o 8*503 D 12*o 8*503 5*n | 9*n", result: v1alpha1.ProofConfirmed,
 			want: v1alpha1.ProofShift{Requests: 25, Failed: 8, Versions: []v1alpha1.ProofVersion{

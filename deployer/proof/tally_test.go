@@ -19,7 +19,8 @@ var began = time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
 // play adds answers, one a second from began, each 30 ms after it was sent. Each word is an
 // answer: o and n are served by the old and the new version, s by one that names no version;
 // 503 and 500 are failures, x is a broken connection; u says nothing; . is no answer at all;
-// o503 and n503 fail and name their version; | is the switch, D divides, F forgives. A word may be repeated: 20*s.
+// o503 and n503 fail and name their version; | is the switch, D divides, A says that both versions have one name, F forgives. A word
+// may be repeated: 20*s.
 func play(t *testing.T, answers string) *Tally {
 	t.Helper()
 	tally, at := &Tally{}, began
@@ -55,6 +56,9 @@ func play(t *testing.T, answers string) *Tally {
 			continue
 		case "D":
 			tally.Divide(at.Add(-100 * time.Millisecond))
+			continue
+		case "A":
+			tally.Alike()
 			continue
 		case "F":
 			tally.Forgive()
