@@ -135,6 +135,10 @@ func (ms measuring) resume(a *attempt) error {
 			tally.Switch(switched)
 		}
 	}
+	if shift := a.rel.Status.Shift; shift != nil && (switched.IsZero() || a.rel.Status.Proof != nil && a.rel.Status.Proof.Shift != nil) {
+		// Until users are switched both versions answer, which is no baseline.
+		tally.Divide(shift.Weights[0].IntendedAt.Time)
+	}
 	tally.Interrupt(a.o.Now)
 	m, err := ms.prober(a, tally)
 	if err != nil {

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
+	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/cloudbuild/cloudbuildtest"
@@ -153,5 +155,45 @@ func TestCanaryThatNamesItselfAsBeforeIsWithdrawnAllTheSame(t *testing.T) {
 			}
 			w.expectOnGateway(v1alpha1.Blue, 4)
 		})
+	}
+}
+
+// A process ends between the switch's intent and its patch. The next one keeps what the division
+// showed, and takes no answer from then for the baseline's.
+func TestNextProcessKeepsTheDivisionAtTheSwitch(t *testing.T) {
+	t.Parallel()
+	w, _ := newGatewayWorld(t, steps(0, 25), untilPromote)
+	turn := w.publishShares(func(http.ResponseWriter, *http.Request) {})
+	stop := w.run(quick("first"))
+	rel := w.await(w.submit("a"), "a person at 25 %", waitsAt(25))
+	before := *rel.Status.Proof.Baseline
+	rel = w.awaitAsked(rel, func(p v1alpha1.ProofShift) bool { return len(p.Versions) == 2 })
+	lift := w.deny("gateway.networking.k8s.io", "httproutes",
+		"!object.spec.rules[0].backendRefs.exists(r, r.name.endsWith('green-svc') && has(r.weight) && r.weight == 100)", "nobody switches now",
+		func(w *world) client.Object {
+			u := w.readRoute("shop")
+			refs := u.Object["spec"].(map[string]any)["rules"].([]any)[0].(map[string]any)["backendRefs"].([]any)
+			refs[1].(map[string]any)["weight"] = int64(100)
+			return u
+		})
+	w.promoteTo(rel, 100)
+	rel = w.await(rel, "the refusal", func(r *v1alpha1.Release) bool {
+		return r.Status.Milestones.SwitchIntendedAt != nil && strings.Contains(r.Status.Message, "nobody switches now")
+	})
+	stop()
+	asked, counted := turn.Load(), rel.Status.Proof.Shift.Requests
+	w.run(quick("second"))
+	w.until("answers of both versions", func() bool { return turn.Load() >= asked+8 }, func() string { return "nobody asks" })
+	w.get(rel)
+	if p := rel.Status.Proof; p.Shift == nil || p.Shift.Requests < counted {
+		t.Errorf("%d answers were counted while users were divided, and now %+v", counted, p.Shift)
+	}
+	lift()
+	p := w.awaitPhase(rel, v1alpha1.ReleaseSucceeded).Status.Proof
+	if p.Shift == nil || p.Shift.Requests < counted || len(p.Shift.Versions) != 2 || p.NewVersion != "green" {
+		t.Errorf("the proof is %+v, while users were divided: %+v", p, p.Shift)
+	}
+	if diff := cmp.Diff(before, *p.Baseline); diff != "" {
+		t.Errorf("the baseline (-before the first weight +now):\n%s", diff)
 	}
 }
