@@ -134,13 +134,6 @@ func (act confirmAct) lookAtSwitch(ctx context.Context, a *attempt, m *measureme
 	return l, seen
 }
 
-// oneImage reports whether both colours run the same image. An answer then does not show which
-// colour it came from.
-func oneImage(a *attempt) bool {
-	m := a.rel.Status.Milestones
-	return m.Staged != nil && m.Previous != nil && m.Staged.Image == m.Previous.Image
-}
-
 // notedOneImage is [oneImage], and records it.
 func (act confirmAct) notedOneImage(a *attempt) bool {
 	if !oneImage(a) {

@@ -293,3 +293,10 @@ func (ms measuring) proved(a *attempt, m *measurement, p *v1alpha1.ProofStatus) 
 	}
 	ms.observer.Proved(client.ObjectKeyFromObject(a.bg), p.Result, after)
 }
+
+// oneImage reports whether both colours run the same image. An answer then does not show which
+// colour it came from.
+func oneImage(a *attempt) bool {
+	m := a.rel.Status.Milestones
+	return m.Staged != nil && m.Previous != nil && m.Staged.Image == m.Previous.Image
+}
