@@ -120,26 +120,19 @@ func (act shiftAct) follow(ctx context.Context, a *attempt, v track.ShiftVerdict
 }
 
 // endCohort takes the testers' header out before the switch, and waits until every Gateway has
-// taken that up. So no later step, and no way back from the switch, has to mind it.
+// taken that up, or until that takes too long. So no later step, and no way back from the switch,
+// has to mind it.
 func (act shiftAct) endCohort(ctx context.Context, a *attempt) (pause, error) {
-	cohort := a.rel.Status.Shift.Cohort
-	if cohort == nil {
-		return pause{}, nil
-	}
 	if err := act.cohorts.end(ctx, a); err != nil {
 		return pause{}, err
 	}
-	word, limit := a.o.Routes.WordOnCohort(a.rel), a.bg.Spec.Deadlines.Confirm.Duration
-	since := a.o.Now.Sub(cohort.EndedAt.Time)
-	switch {
-	case word.InEffect, word.Silent && since >= act.shifting.patience():
+	cohort := a.rel.Status.Shift.Cohort
+	if cohort == nil || cohort.LeftAt != nil {
 		return pause{}, nil
-	case since >= limit:
-		return pause{}, &fault{
-			class: v1alpha1.FaultWorld, reason: v1alpha1.FailedWeight, about: about{limit: limit},
-			message: fmt.Sprintf("not every Gateway has taken the header %s out again: %s, after %s (spec.deadlines.confirm)",
-				v1alpha1.CohortHeaderName, word.Text, limit),
-		}
+	}
+	word := a.o.Routes.WordOnCohort(a.rel)
+	if word.InEffect || word.Silent && a.o.Now.Sub(cohort.EndedAt.Time) >= act.shifting.patience() {
+		return pause{}, nil
 	}
 	waits := track.WaitsFor(v1alpha1.WaitsForLoadBalancer, v1alpha1.BecauseWeight)
 	waits.Done, waits.Of, waits.Detail = a.rel.LastWeight().Weight, v1alpha1.Everybody, word.Text
@@ -223,7 +216,7 @@ func (act shiftAct) prepare(ctx context.Context, a *attempt) (pause, error) {
 		return waitsForBaseline(a, measured, full), nil
 	}
 	if err := act.routes.CheckTranslation(ctx, a.bg, a.o.Routes, a.target()); err != nil {
-		return pause{}, err
+		return pause{}, refusedRoute(err)
 	}
 	if err := act.workloads.RaiseMinimum(ctx, a.bg, a.o.Previous, a.o.Previous.Replicas); err != nil {
 		return pause{}, err

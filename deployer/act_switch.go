@@ -85,5 +85,5 @@ func (act switchAct) translates(ctx context.Context, a *attempt) error {
 		a.finding(a.o.Routes.String() + " is switched despite a problem: " + err.Error())
 		return nil
 	}
-	return err
+	return refusedRoute(err)
 }

@@ -18,21 +18,26 @@ type withdrawAct struct {
 	routes   routesReader
 }
 
-// do gives the target the weight 0, waits until every Gateway has taken that up, and then
-// as long as front ends may need. Nothing withholds the weight 0 but somebody else's
-// weights. Its deadline ends nothing: until users are gone nobody may touch the target. But
-// people are told, by a finding here and by [withdrawal.note].
+// do takes the share back. Its deadline ends nothing: until users are gone nobody may touch the
+// target. But people are told, by a finding here and by [withdrawal.note].
 func (act withdrawAct) do(ctx context.Context, a *attempt) (pause, error) {
+	p, err := act.withdraw(ctx, a)
+	if a.rel.Status.Milestones.KeptAt == nil && track.WithdrawLate(a.bg, a.rel, a.o.Now) {
+		a.finding(fmt.Sprintf("the share of %s is not known to be 0 for more than %s (spec.deadlines.confirm), so users may still be there, "+
+			"and nothing of it is removed: the condition %s of the application says what to do",
+			a.target(), a.bg.Spec.Deadlines.Confirm.Duration, v1alpha1.ConditionWithdrawUnconfirmed))
+	}
+	return p, err
+}
+
+// withdraw gives the target the weight 0, waits until every Gateway has taken that up, and then
+// as long as front ends may need. Nothing withholds the weight 0 but somebody else's weights.
+func (act withdrawAct) withdraw(ctx context.Context, a *attempt) (pause, error) {
 	routes, err := act.routes.Observe(ctx, a.bg)
 	if err != nil {
 		return pause{}, err
 	}
 	a.o.Routes = routes.DuringRelease(a.rel)
-	if track.WithdrawLate(a.bg, a.rel, a.o.Now) {
-		a.finding(fmt.Sprintf("the share of %s is not known to be 0 for more than %s (spec.deadlines.confirm), so users may still be there, "+
-			"and nothing of it is removed: the condition %s of the application says what to do",
-			a.target(), a.bg.Spec.Deadlines.Confirm.Duration, v1alpha1.ConditionWithdrawUnconfirmed))
-	}
 	if a.rel.LastWeight().Weight != 0 {
 		if err := act.fencing.fence(ctx, a); err != nil {
 			return pause{}, err
@@ -98,5 +103,9 @@ func (act withdrawAct) drain(a *attempt) pause {
 func (act withdrawAct) keep(a *attempt) {
 	now := metav1.NewTime(a.o.Now)
 	a.rel.Status.Milestones.KeptAt = &now
-	a.finding(a.o.Routes.String() + " was given other weights by someone else, so they stay as they are, and so do both colours")
+	what := " was given other weights by someone else, so they stay as they are, and so do both colours"
+	if !a.o.Routes.Exists {
+		what = " is gone, so nothing sends users anywhere, and both colours stay as they are"
+	}
+	a.finding(a.o.Routes.String() + what)
 }

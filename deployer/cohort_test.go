@@ -1,10 +1,14 @@
 package deployer
 
 import (
+	"net/http"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -85,21 +89,114 @@ func TestTestersAreNoLongerLedAtTheSwitch(t *testing.T) {
 	}
 }
 
-// A Gateway does not take the header out in time: users go back.
-func TestTestersWhoCannotBeLedAwayKeepTheSwitchFromHappening(t *testing.T) {
+// foundAbout waits until a release has a finding with such a text.
+func (w *world) foundAbout(rel *v1alpha1.Release, text string) {
+	w.t.Helper()
+	w.await(rel, "a finding: "+text, func(r *v1alpha1.Release) bool {
+		return slices.ContainsFunc(r.Status.Findings, func(f v1alpha1.Advice) bool { return strings.Contains(f.Text, text) })
+	})
+}
+
+// A Gateway does not take the header out in time. All users come to the new version anyway.
+func TestTestersWhoCannotBeLedAwayDoNotKeepTheSwitchFromHappening(t *testing.T) {
 	t.Parallel()
 	w, g := newGatewayWorld(t, steps(0, 5), untilPromote, confirmsWithin(2*time.Second))
 	w.run()
 	rel := w.await(w.await(w.submit("a"), "testers", led), "a person at 5 %", waitsAt(5))
 	g.holdStandby(true)
 	w.promoteTo(rel, 100)
-	rel = w.await(rel, "the way back", func(r *v1alpha1.Release) bool { return r.LastWeight().Weight == 0 })
-	if f := rel.Status.Failure; f.Reason != v1alpha1.FailedWeight || !strings.Contains(f.Message, "X-Turnout-Cohort") {
-		t.Errorf("the failure is %+v", f)
+	rel = w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
+	w.foundAbout(rel, "X-Turnout-Cohort may still lead to green, after 2s (spec.deadlines.confirm)")
+	if s := rel.Status.Shift.Cohort; s.LeftAt == nil || rel.Status.Milestones.ShiftedAt.Time.Before(s.LeftAt.Truncate(time.Second)) {
+		t.Errorf("the switch did not wait for the header: %+v, milestones %+v", s, rel.Status.Milestones)
 	}
 	g.holdStandby(false)
-	w.awaitPhase(rel, v1alpha1.ReleaseError)
-	w.expectOnGateway(v1alpha1.Blue, 4)
+	w.expectOnGateway(v1alpha1.Green, 4)
+}
+
+// The same on the way back, on which the weight 0 is in effect: the release ends.
+func TestTestersWhoCannotBeLedAwayDoNotKeepACanaryFromEnding(t *testing.T) {
+	t.Parallel()
+	w, g := newGatewayWorld(t, steps(25, 5, 25), confirmsWithin(2*time.Second))
+	w.run()
+	w.await(w.submit("a"), "testers", led)
+	rel := w.await(w.newest(), "25 % of the users", has(25))
+	g.holdStandby(true)
+	w.cancel(rel)
+	rel = w.awaitPhase(rel, v1alpha1.ReleaseCancelled)
+	w.foundAbout(rel, "X-Turnout-Cohort may still lead to green")
+	for _, f := range rel.Status.Findings {
+		if strings.Contains(f.Text, "is not known to be 0") {
+			t.Errorf("it says of the weight: %s", f.Text)
+		}
+	}
+	g.holdStandby(false)
+	w.expectOnGateway(v1alpha1.Blue, 5)
+	w.expectSizes(1, 0)
+}
+
+// Nobody may write the standby route any more, say by a policy of the cluster: the release ends all
+// the same, and the header is taken out once that is possible. Until then a colour that testers are
+// led to keeps its pods.
+func TestHeaderThatCannotBeTakenOutIsTakenOutLater(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		end   func(*world, *v1alpha1.Release)
+		phase v1alpha1.ReleasePhase
+		sizes [2]int32
+	}{
+		"success":   {func(w *world, rel *v1alpha1.Release) { w.promoteTo(rel, 100) }, v1alpha1.ReleaseSucceeded, [2]int32{1, 1}},
+		"withdrawn": {(*world).cancel, v1alpha1.ReleaseCancelled, [2]int32{1, 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, _ := newGatewayWorld(t, steps(0, 5), untilPromote, confirmsWithin(2*time.Second))
+			var broken atomic.Bool
+			cfg := rest.CopyConfig(w.cfg)
+			cfg.Wrap(func(next http.RoundTripper) http.RoundTripper {
+				return roundTripper(func(req *http.Request) (*http.Response, error) {
+					if broken.Load() && describe(req) == patchStandby {
+						return nil, errSpoiled
+					}
+					return next.RoundTrip(req)
+				})
+			})
+			w.runWith(cfg, quick("first"))
+			rel := w.await(w.await(w.submit("a"), "testers", led), "a person at 5 %", waitsAt(5))
+			broken.Store(true)
+			tt.end(w, rel)
+			rel = w.awaitPhase(rel, tt.phase)
+			w.foundAbout(rel, "connection reset by the test")
+			w.settled()
+			w.look()
+			w.expectSizes(tt.sizes[0], tt.sizes[1])
+			if !w.cohort() {
+				t.Error("testers are not led there any more, so this shows nothing")
+			}
+			broken.Store(false)
+			w.until("testers to be led away", func() bool { w.poke(); return !w.routes().Gateway.Standby.Testers }, func() string { return "" })
+		})
+	}
+}
+
+// The owner changes the matches of the route during a canary: testers follow. What the owner then
+// makes of it does not keep them there at the end.
+func TestTestersFollowTheRouteThatChangesDuringACanary(t *testing.T) {
+	t.Parallel()
+	w, _ := newGatewayWorld(t, steps(0, 5, 25), untilPromote)
+	w.run()
+	rel := w.await(w.await(w.submit("a"), "testers", led), "a person at 5 %", waitsAt(5))
+	w.edit(`[{"op":"replace","path":"/spec/rules/1/matches/0/path/value","value":"/v2"}]`)
+	w.until("testers to follow", func() bool { return w.cohort() && w.standby() == v1alpha1.Green }, func() string { return "" })
+	w.promoteTo(rel, 25)
+	rel = w.await(rel, "a person at 25 %", waitsAt(25))
+	w.edit(thirdBackend)
+	w.cancel(rel)
+	w.awaitPhase(rel, v1alpha1.ReleaseCancelled)
+	if w.routes().Gateway.Standby.Testers {
+		t.Error("testers are led to a version that is gone")
+	}
+	w.expectSizes(1, 0)
 }
 
 func TestTestersAreNotLedToACanaryThatWantsNone(t *testing.T) {

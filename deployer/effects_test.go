@@ -248,6 +248,9 @@ func ofRelease(rel *v1alpha1.Release, err error) []string {
 		if s.Cohort.Generation != 0 {
 			all = append(all, "release: cohort led")
 		}
+		if s.Cohort.EndIntendedAt != nil {
+			all = append(all, "release: cohort ends")
+		}
 		if s.Cohort.EndedAt != nil {
 			all = append(all, "release: cohort ended")
 		}

@@ -48,13 +48,19 @@ func (r reference) onGateway(ctx context.Context, a *attempt) (pause, error) {
 // write makes the next missing write.
 func (r reference) write(ctx context.Context, a *attempt) (pause, error) {
 	err := r.moving.moveRoutes(ctx, a, func() error { return r.routes.Attach(ctx, a.bg, a.o.Routes, a.target()) })
-	if bad, ok := errors.AsType[*route.RefusedError](err); ok {
-		return pause{}, &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedTranslate, message: bad.Error() + "; the route was not changed"}
-	}
 	if err != nil {
-		return pause{}, err
+		return pause{}, refusedRoute(err)
 	}
 	return pause{until: a.o.Now, message: "attaching", waits: waitsForRoutes(a, v1alpha1.BecauseAttach)}, nil
+}
+
+// refusedRoute makes a fault of an error that says that Turnout cannot move users by a route: waiting
+// does not help. Any other error stays as it is.
+func refusedRoute(err error) error {
+	if bad, ok := errors.AsType[*route.RefusedError](err); ok {
+		return &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedTranslate, message: bad.Error() + "; the route was not changed"}
+	}
+	return err
 }
 
 func refusedBy(a *attempt, route string, word track.ParentsWord) error {

@@ -22,7 +22,8 @@ type withdrawal struct{ telling telling }
 func (n withdrawal) note(w *work, active *v1alpha1.Release) {
 	if active == nil || active.Status.Phase.Finished() || !track.WithdrawLate(w.bg, active, w.o.Now) {
 		w.bg.Status.SetCommands(v1alpha1.ConditionWithdrawUnconfirmed, nil)
-		if meta.RemoveStatusCondition(&w.bg.Status.Conditions, v1alpha1.ConditionWithdrawUnconfirmed) {
+		gone := meta.RemoveStatusCondition(&w.bg.Status.Conditions, v1alpha1.ConditionWithdrawUnconfirmed)
+		if gone && isWithdrawn(active) { // not if somebody gave it other weights, or more time
 			n.telling.event(w, corev1.EventTypeNormal, "Withdrawn", "no users are sent to the canary that went back any more")
 		}
 		if at := track.WithdrawLateAt(w.bg, active); !at.IsZero() {
@@ -40,6 +41,15 @@ func (n withdrawal) note(w *work, active *v1alpha1.Release) {
 	if fresh {
 		n.telling.event(w, corev1.EventTypeWarning, v1alpha1.ConditionWithdrawUnconfirmed, advice.Text)
 	}
+}
+
+// isWithdrawn reports whether the weight 0 of a release is in effect.
+func isWithdrawn(rel *v1alpha1.Release) bool {
+	if rel == nil {
+		return false
+	}
+	last := rel.LastWeight()
+	return last != nil && last.Weight == 0 && last.EffectiveAt != nil
 }
 
 // withdrawAdvice is what a person can do, without harm to users.

@@ -9,6 +9,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -41,7 +42,8 @@ func (w *world) awaitWithdrawUnconfirmed(reason, text string) *metav1.Condition 
 func TestWithdrawalThatIsLateIsSaidAndDoesNotEnd(t *testing.T) {
 	t.Parallel()
 	w, g := newGatewayWorld(t, steps(25, 5, 25), confirmsWithin(2*time.Second))
-	w.run()
+	told := events.NewFakeRecorder(64)
+	w.run(func(d *Deployer) { d.Events = told })
 	rel := w.await(w.submit("a"), "25 % of the users", has(25))
 	g.holdInside(true)
 	w.cancel(rel)
@@ -69,6 +71,43 @@ func TestWithdrawalThatIsLateIsSaidAndDoesNotEnd(t *testing.T) {
 	w.expectSizes(1, 0)
 	w.until("the condition is gone", func() bool { return w.condition(v1alpha1.ConditionWithdrawUnconfirmed) == nil },
 		func() string { return "it is there" })
+	if all := saidSo(told); !strings.Contains(all, "Normal Withdrawn ") {
+		t.Errorf("the events are %s", all)
+	}
+}
+
+// saidSo are the events so far.
+func saidSo(told *events.FakeRecorder) string {
+	var all []string
+	for {
+		select {
+		case one := <-told.Events:
+			all = append(all, one)
+		default:
+			return strings.Join(all, "\n")
+		}
+	}
+}
+
+// Somebody else divides users again while the release waits for the weight 0. It ends, and nothing
+// says that users have left.
+func TestWithdrawalThatSomebodyElseEndsIsNotCalledOne(t *testing.T) {
+	t.Parallel()
+	w, g := newGatewayWorld(t, steps(25, 5, 25), confirmsWithin(time.Second))
+	told := events.NewFakeRecorder(64)
+	w.run(func(d *Deployer) { d.Events = told })
+	rel := w.await(w.submit("a"), "25 % of the users", has(25))
+	g.holdInside(true)
+	w.cancel(rel)
+	w.awaitWithdrawUnconfirmed(v1alpha1.ReasonOldRoutes, "users may still be with green")
+	w.reweigh([]int{0, 1}, 60, 40)
+	rel = w.awaitPhase(rel, v1alpha1.ReleaseCancelled)
+	w.foundAbout(rel, "was given other weights by someone else")
+	w.until("the condition is gone", func() bool { return w.condition(v1alpha1.ConditionWithdrawUnconfirmed) == nil },
+		func() string { return "it is there" })
+	if all := saidSo(told); strings.Contains(all, "Withdrawn no users") || strings.Contains(all, "Normal Withdrawn") {
+		t.Errorf("the events are %s", all)
+	}
 }
 
 // The weight 0 cannot be written, for longer than a weight may take. As soon as it can, users go

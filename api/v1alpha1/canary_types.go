@@ -138,7 +138,7 @@ type ShiftCohort struct {
 	// IntendedAt is when Turnout was about to write it.
 	IntendedAt metav1.MicroTime `json:"intendedAt"`
 
-	// Generation of the standby route in which it was seen; 0 until then.
+	// Generation of the standby route in which it was seen last; 0 until then.
 	Generation int64 `json:"generation,omitempty"`
 
 	// EndedAt is when it was taken out again; unset until then.
@@ -146,6 +146,13 @@ type ShiftCohort struct {
 
 	// EndedIn is the generation of the standby route without it.
 	EndedIn int64 `json:"endedIn,omitempty"`
+
+	// EndIntendedAt is when Turnout was first about to take it out; unset until then.
+	EndIntendedAt *metav1.MicroTime `json:"endIntendedAt,omitempty"`
+
+	// LeftAt is when the release stopped waiting for that: the header could not be taken out, or
+	// not every Gateway had taken that up, for spec.deadlines.confirm. A finding says which.
+	LeftAt *metav1.MicroTime `json:"leftAt,omitempty"`
 }
 
 // SeenByUsers reports whether a release may have sent users to its target.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -92,6 +93,35 @@ func TestStandbyRouteThatCannotLeadTesters(t *testing.T) {
 		if got := s.Gateway.Standby.NoCohort; !strings.Contains(got, tt.want) || (got == "") != (tt.want == "") {
 			t.Errorf("%s: %q, want %q", name, got, tt.want)
 		}
+	}
+}
+
+// Without them the route is what it was, with another secret; a rule that only testers matched is
+// gone, since without a match it would match everybody. What an owner matches stays.
+func TestStandbyRouteWithoutTestersIsWhatItWas(t *testing.T) {
+	t.Parallel()
+	bg, u := withCohort(t, parse(t, sharedRoute))
+	s := ReadHTTPRoute(bg, parse(t, sharedRoute), u)
+	value := newPassword()
+	want := standbySpec(bg, s, v1alpha1.Green, entrance{value: value})
+	if diff := cmp.Diff(want, withoutCohort(fields(u.Object["spec"]), value)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	spec := copied(fields(u.Object["spec"]))
+	only := map[string]any{"matches": []any{map[string]any{"headers": []any{exactly(v1alpha1.CohortHeaderName, "canary")}}}}
+	both := map[string]any{"matches": []any{map[string]any{"headers": []any{
+		exactly(v1alpha1.CohortHeaderName, "mine"), standbyMatch(passwordOf(u) + keepSuffix),
+	}}}}
+	spec["rules"] = append(list(spec["rules"]), only, both)
+	got := list(withoutCohort(spec, value)["rules"])
+	last := list(fields(got[len(got)-1])["matches"])
+	if len(got) != len(list(want["rules"]))+1 || !cmp.Equal(last, []any{map[string]any{"headers": []any{
+		exactly(v1alpha1.CohortHeaderName, "mine"), standbyMatch(value + keepSuffix),
+	}}}) {
+		t.Errorf("the rules are %v", got)
+	}
+	if !leadsCohort(u, bg.Side(v1alpha1.Green).Service) {
+		t.Error("what was read has changed")
 	}
 }
 

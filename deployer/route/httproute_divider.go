@@ -22,6 +22,9 @@ func (d Divider) Shift(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Rout
 		return err
 	}
 	if weight > 0 { // nothing keeps users from going back
+		if err := refusedRoute(s); err != nil {
+			return err
+		}
 		if err := d.Router.CheckPorts(ctx, bg, s, to); err != nil {
 			return err
 		}
@@ -29,15 +32,19 @@ func (d Divider) Shift(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Rout
 	return d.Router.patch(ctx, bg, s, ops)
 }
 
-// LeadCohort makes the standby route, as observed, lead a canary's testers to its colour. A lost
-// race is [ErrLostRace].
+// LeadCohort makes the standby route, as observed, lead a canary's testers to a colour, by the
+// matches that the application's route has now. The standby route must be Turnout's, and must not
+// lead to the other colour. A lost race is [ErrLostRace].
 func (d Divider) LeadCohort(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, to v1alpha1.Color) error {
+	if err := refusedRoute(s); err != nil {
+		return err
+	}
 	there, err := httpRoute(ctx, d.Router.Reader, bg.Namespace, bg.StandbyRoute())
 	if err != nil {
 		return err
 	}
 	st := s.Gateway.Standby
-	if there == nil || st.For != to {
+	if there == nil || !ownedBy(bg, there) || st.For == to.Other() {
 		return fmt.Errorf("httproute %s: %w", st.Name, ErrLostRace)
 	}
 	// The generation is the one observed before the intent: a process that was stuck since then
@@ -49,20 +56,11 @@ func (d Divider) LeadCohort(ctx context.Context, bg *v1alpha1.BlueGreen, s track
 	})
 }
 
-// EndCohort makes the standby route lead nobody to a colour but by a new secret value. That always
-// raises its generation, so a [Divider.LeadCohort] that is still on its way is refused. A lost race
-// is [ErrLostRace].
+// EndCohort takes the header of a canary's testers out of the standby route, and gives the route a
+// new secret value. That raises its generation, so a [Divider.LeadCohort] that is still on its way
+// is refused. Nothing else of it changes: whatever the owner has made of the application's own
+// route does not keep testers there. A standby route that is gone is made anew, unless the
+// application's route is refused. A lost race is [ErrLostRace].
 func (d Divider) EndCohort(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, other v1alpha1.Color) error {
-	there, err := httpRoute(ctx, d.Router.Reader, bg.Namespace, bg.StandbyRoute())
-	if err != nil {
-		return err
-	}
-	if there == nil || !ownedBy(bg, there) {
-		return writeStandby(ctx, d.Router, bg, s, other)
-	}
-	return patchRoute(ctx, d.Router.Client, there, []Op{
-		{Op: "test", Path: "/metadata/uid", Value: string(there.GetUID())},
-		{Op: "test", Path: "/metadata/generation", Value: there.GetGeneration()},
-		{Op: "replace", Path: "/spec", Value: standbySpec(bg, s, other, entrance{value: newPassword()})},
-	})
+	return endCohort(ctx, d.Router, bg, s, other)
 }

@@ -101,6 +101,27 @@ func writeStandby(ctx context.Context, r *Router, bg *v1alpha1.BlueGreen, s trac
 	return patchRoute(ctx, r.Client, there, ops)
 }
 
+// endCohort is [Divider.EndCohort].
+func endCohort(ctx context.Context, r *Router, bg *v1alpha1.BlueGreen, s track.Routes, other v1alpha1.Color) error {
+	there, err := httpRoute(ctx, r.Reader, bg.Namespace, bg.StandbyRoute())
+	if err != nil {
+		return err
+	}
+	switch {
+	case there == nil && len(s.Gateway.Refusals) > 0:
+		return nil
+	case there == nil:
+		return writeStandby(ctx, r, bg, s, other)
+	case !ownedBy(bg, there):
+		return standbyTaken(s)
+	}
+	return patchRoute(ctx, r.Client, there, []Op{
+		{Op: "test", Path: "/metadata/uid", Value: string(there.GetUID())},
+		{Op: "test", Path: "/metadata/generation", Value: there.GetGeneration()},
+		{Op: "replace", Path: "/spec", Value: withoutCohort(fields(there.Object["spec"]), newPassword())},
+	})
+}
+
 // patchRoute sends a patch of an HTTPRoute.
 func patchRoute(ctx context.Context, to client.Client, route *unstructured.Unstructured, ops []Op) error {
 	data, err := json.Marshal(ops)
@@ -126,7 +147,15 @@ func hidden(err error) error {
 		return err
 	}
 	cause := status.Status().Details.Causes[0]
-	return fmt.Errorf("the API server refuses it: %s: %s", cause.Field, cause.Type)
+	return fmt.Errorf("%w: %s: %s", errRefusesWrite, cause.Field, cause.Type)
+}
+
+var errRefusesWrite = errors.New("the API server refuses it")
+
+// WillNot reports whether an error of a write says that the API server refuses it, so the same write
+// would be refused again.
+func WillNot(err error) bool {
+	return errors.Is(err, errRefusesWrite) || apierrors.IsForbidden(err) || apierrors.IsInvalid(err) && !errors.Is(err, ErrLostRace)
 }
 
 // standbyTaken is the error for somebody else's route with the standby's name.
@@ -135,10 +164,17 @@ func standbyTaken(s track.Routes) error {
 }
 
 // followStandby makes the standby route lead to the idle colour, and follow the owner's changes
-// of the route. Without a standby route it does nothing.
+// of the route. If it cannot follow them, it leads no testers there at least. Without a standby
+// route it does nothing.
 func followStandby(ctx context.Context, r *Router, bg *v1alpha1.BlueGreen, s track.Routes) error {
 	st, other := s.Gateway.Standby, s.Live().Other()
-	if !st.Exists || !st.Ours || s.Live() == "" || st.For == other && !st.Cohort || !s.Gateway.Complete() {
+	follows := s.Gateway.Complete() && refusedRoute(s) == nil
+	switch {
+	case !st.Exists || !st.Ours || s.Live() == "":
+		return nil
+	case st.Testers && !follows:
+		return endCohort(ctx, r, bg, s, other)
+	case st.For == other && !st.Cohort || !s.Gateway.Complete():
 		return nil
 	}
 	return writeStandby(ctx, r, bg, s, other)

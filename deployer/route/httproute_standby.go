@@ -218,6 +218,9 @@ func readStandby(bg *v1alpha1.BlueGreen, s *track.Routes, standby *unstructured.
 	st := &s.Gateway.Standby
 	st.UID, st.NoCohort = string(standby.GetUID()), noCohort(*s)
 	st.Exists, st.Ours, st.Generation, st.Parents = true, ownedBy(bg, standby), standby.GetGeneration(), parentsOf(standby)
+	for _, c := range colors {
+		st.Testers = st.Testers || leadsCohort(standby, bg.Side(c).Service)
+	}
 	spec := fields(standby.Object["spec"])
 	for _, c := range colors {
 		for _, cohort := range []bool{false, true} {

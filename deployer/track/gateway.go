@@ -82,6 +82,8 @@ type Standby struct {
 	// if it can.
 	Cohort   bool
 	NoCohort string
+	// Testers: that header leads to one of the colours, whether the rest of the spec is right or not.
+	Testers bool
 	// UID of it.
 	UID string
 	// Generation of its spec.
@@ -184,6 +186,15 @@ func Hear(parents []Parent, accepted []string, generation int64) ParentsWord {
 // has refused it. A silent parent will never report.
 func (w ParentsWord) Waits() bool { return !w.InEffect && !w.Refused && !w.Silent }
 
+// Refused is the first field that keeps Turnout from moving users by the routes, and the way out;
+// empty if there is none.
+func (s Routes) Refused() string {
+	if s.Gateway == nil || len(s.Gateway.Refusals) == 0 {
+		return ""
+	}
+	return s.Gateway.Refusals[0].String()
+}
+
 // Complete reports whether every rule that names one of the two Services names both.
 func (g *Gateway) Complete() bool {
 	return len(g.Rules) > 0 && !slices.ContainsFunc(g.Rules, func(r Rule) bool { return len(r.Refs) < 2 })
@@ -225,7 +236,7 @@ func (s Routes) WordOn(r *v1alpha1.Release) ParentsWord {
 		return ParentsWord{}
 	}
 	word := Hear(s.Gateway.Parents, r.Status.Route.Parents, last.Generation)
-	if r.Status.Shift.Cohort != nil && last.Weight == 0 { // they are users of the target, too
+	if c := r.Status.Shift.Cohort; c != nil && c.LeftAt == nil && last.Weight == 0 { // they are users of the target, too
 		return word.and(s.WordOnCohort(r))
 	}
 	return word
@@ -234,7 +245,11 @@ func (s Routes) WordOn(r *v1alpha1.Release) ParentsWord {
 // WordOnCohort is the report on the standby route without a release's cohort.
 func (s Routes) WordOnCohort(r *v1alpha1.Release) ParentsWord {
 	c := r.Status.Shift.Cohort
-	if c.EndedIn == 0 {
+	switch {
+	case c.EndedIn != 0:
+	case c.EndedAt != nil:
+		return ParentsWord{Silent: true, Text: "there is no standby route any more"}
+	default:
 		return ParentsWord{Text: "the header of its testers still leads there"}
 	}
 	word := Hear(s.Gateway.Standby.Parents, r.Status.Route.Parents, c.EndedIn)

@@ -109,6 +109,8 @@ func CannotRaise(r *v1alpha1.Release, o Observed) *v1alpha1.Waiting {
 	switch t := o.Target; {
 	case o.Locked && r.Status.Milestones.SwitchIntendedAt == nil:
 		return WaitsFor(v1alpha1.WaitsForLock, "")
+	case o.Routes.Refused() != "":
+		return lacks("%s: %s", o.Routes, o.Routes.Refused())
 	case !runsStaged(r, o):
 		return lacks("not every pod of deployment %s runs what was staged: %s", t.Deployment, t.Progress)
 	case !bigEnough(r, o):
