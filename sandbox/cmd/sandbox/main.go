@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -33,9 +34,12 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "sandbox:", err)
 		stop()
-		os.Exit(1) //nolint:gocritic // exitAfterDefer: stop was called
+		if exit, ok := errors.AsType[exitError](err); ok { // the command has said why
+			os.Exit(exit.code) //nolint:gocritic // exitAfterDefer: stop was called
+		}
+		fmt.Fprintln(os.Stderr, "sandbox:", err)
+		os.Exit(1)
 	}
 }
 
@@ -47,6 +51,6 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	root.SetArgs(args)
 	root.SetOut(stdout)
-	root.AddCommand(upCommand(), demoCommand(), benchCommand(), cutoverCommand(), scaleCommand(), webhookCommand())
+	root.AddCommand(upCommand(), execCommand(), demoCommand(), benchCommand(), cutoverCommand(), scaleCommand(), webhookCommand())
 	return root.ExecuteContext(ctx)
 }

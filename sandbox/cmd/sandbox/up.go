@@ -17,6 +17,7 @@ import (
 	"github.com/turnout-dev/turnout/sandbox/gateway"
 	"github.com/turnout-dev/turnout/sandbox/gclb"
 	"github.com/turnout-dev/turnout/sandbox/netns"
+	"github.com/turnout-dev/turnout/sandbox/shell"
 	"github.com/turnout-dev/turnout/sandbox/turnout"
 	"github.com/turnout-dev/turnout/sandbox/world"
 )
@@ -58,13 +59,22 @@ func (f *upFlags) bindPlace(command *cobra.Command) {
 }
 
 func up(c *cobra.Command, flags upFlags) error {
+	if err := shell.Keep(); err != nil {
+		return err
+	}
 	return inTurnout(c, flags, func(s started, t *turnout.Turnout) error {
 		o := demo.Options{Project: s.project, World: s.world, Turnout: t, Out: c.OutOrStdout()}
 		if err := demo.Adopt(c.Context(), o); err != nil {
 			return err
 		}
 		printAddresses(c.OutOrStdout(), s.world, t)
-		<-c.Context().Done()
+		listener, err := shell.Listen(shell.Socket())
+		if err != nil {
+			return err
+		}
+		shell.Serve(c.Context(), listener, []string{
+			"KUBECONFIG=" + s.world.Kubeconfig, "PATH=" + filepath.Join(s.project, "bin") + ":" + os.Getenv("PATH"),
+		})
 		return nil
 	})
 }
@@ -158,22 +168,12 @@ func printAddresses(out io.Writer, w *world.World, t *turnout.Turnout) {
 	} {
 		fmt.Fprintf(out, "%-14s %s\n", line[0], line[1])
 	}
-	fmt.Fprintf(out, "\nLook into the cluster, whose network is the sandbox's own:\n  nsenter -t %s -U -n --preserve-credentials"+
-		" kubectl --kubeconfig %s get bg,rel,pods -A\n", outerPID(), w.Kubeconfig)
+	fmt.Fprint(out, "\nLook into the cluster, whose network is the sandbox's own:\n"+
+		"  bin/sandbox exec -- turnout status -A\n  bin/sandbox exec -- kubectl get bg,rel,pods -A\n")
 	fmt.Fprintf(out, "\nMerge a version, and say what to do with it, as alice (who may write) or rita (who may not):\n"+
 		"  curl -d user=alice %[1]s/_sandbox/acme/my-python-app/merge/1\n"+
 		"  curl -d user=alice --data-urlencode body=/rollback %[1]s/_sandbox/acme/my-python-app/comments/1\n"+
 		"Ctrl-C ends it.\n", w.GitHub.URL())
-}
-
-// outerPID is this process's id as the machine knows it: inside it is 1, and /proc
-// is the machine's.
-func outerPID() string {
-	pid, err := os.Readlink("/proc/self")
-	if err != nil {
-		return "$(pgrep -f 'bin/sandbox up' | tail -1)"
-	}
-	return pid
 }
 
 // printTail prints a log's last lines: why something failed is there.
