@@ -191,10 +191,9 @@ func (m *memoryRecord) Cancel(_ context.Context, key types.NamespacedName, c v1a
 		switch {
 		case rel == nil:
 			return bot.ErrNotFound
-		case rel.Spec.Cancel != nil:
+		case !rel.Spec.Ask(c):
 			return bot.ErrSet
 		}
-		rel.Spec.Cancel = &c
 		return nil
 	})
 }

@@ -37,7 +37,8 @@ type Record interface {
 	// Promote lets a canary go on to a weight, or returns ErrSet if it was let already.
 	Promote(ctx context.Context, rel types.NamespacedName, p v1alpha1.Promotion) error
 
-	// Cancel sets the cancel of a release, or returns ErrSet if it is set.
+	// Cancel sets the cancel of a release and, with rollsBack, its takeBack. It returns ErrSet
+	// if what it sets is set.
 	Cancel(ctx context.Context, rel types.NamespacedName, c v1alpha1.Cancel) error
 
 	// Lock keeps the deploys of an application from moving traffic, or returns ErrSet if it

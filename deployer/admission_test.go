@@ -106,6 +106,10 @@ func cancelBy(name string, c v1alpha1.Cause) *v1alpha1.Cancel {
 	return &v1alpha1.Cancel{By: name, At: metav1.Now(), Cause: c}
 }
 
+func takenBackBy(name string, c v1alpha1.Cause) *v1alpha1.TakeBack {
+	return &v1alpha1.TakeBack{By: name, At: metav1.Now(), Cause: c}
+}
+
 func TestAtAdmissionAReleaseKeepsItsLabelsAndItsOwner(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -124,6 +128,11 @@ func TestAtAdmissionAReleaseKeepsItsLabelsAndItsOwner(t *testing.T) {
 		"a comment's cancel": {func(r *v1alpha1.Release) {
 			r.Spec.Cancel = cancelBy("ci", v1alpha1.Cause{Kind: v1alpha1.CauseComment, Actor: "ci"})
 		}, "spec.cause.kind"},
+		"another's rollback": {func(r *v1alpha1.Release) { r.Spec.TakeBack = takenBackBy("alice", mine) }, "write ci"},
+		"a comment's rollback": {func(r *v1alpha1.Release) {
+			r.Spec.TakeBack = takenBackBy("ci", v1alpha1.Cause{Kind: v1alpha1.CauseComment, Actor: "ci"})
+		}, "spec.cause.kind"},
+		"their own rollback":     {func(r *v1alpha1.Release) { r.Spec.TakeBack = takenBackBy("ci", mine) }, ""},
 		"another's confirmation": {func(r *v1alpha1.Release) { r.Spec.Confirmations = confirmedBy("alice", mine) }, "write ci"},
 		"a comment's confirmation": {func(r *v1alpha1.Release) {
 			r.Spec.Confirmations = confirmedBy("ci", v1alpha1.Cause{Kind: v1alpha1.CauseComment, Actor: "ci"})

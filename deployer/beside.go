@@ -63,6 +63,7 @@ func commandsOf(releases []v1alpha1.Release) map[string]bool {
 		all["release "+uid] = spec.Cause.Kind != v1alpha1.CausePush
 		all["approve "+uid] = spec.Approval != nil
 		all["cancel "+uid] = spec.Cancel != nil
+		all["take back "+uid] = spec.TakenBack() != nil
 	}
 	return all
 }

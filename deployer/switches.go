@@ -81,13 +81,13 @@ func (s switches) rolledBack(w *work, rel *v1alpha1.Release) {
 // leftCanary remembers, once, a commit that a person took users back from before they all
 // had it.
 func (s switches) leftCanary(w *work, rel *v1alpha1.Release) {
-	c, m := rel.Spec.Cancel, rel.Status.Milestones
-	if c == nil || !c.RollsBack || !rel.Divides() || m.WithdrawnAt == nil ||
+	back, m := rel.Spec.TakenBack(), rel.Status.Milestones
+	if back == nil || !rel.Divides() || m.WithdrawnAt == nil ||
 		slices.ContainsFunc(w.bg.Status.RolledBack, func(r v1alpha1.RolledBack) bool { return r.Release == rel.Name }) {
 		return
 	}
 	w.bg.Status.RolledBack = append(w.bg.Status.RolledBack, v1alpha1.RolledBack{
-		Commit: rel.Spec.Deploy.Commit, Release: rel.Name, By: rel.CancelledBy(), At: *m.WithdrawnAt,
+		Commit: rel.Spec.Deploy.Commit, Release: rel.Name, By: rel.Vouched(back.By, back.Cause), At: *m.WithdrawnAt,
 	})
 }
 

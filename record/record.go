@@ -261,15 +261,10 @@ func (r *Record) Approve(ctx context.Context, key types.NamespacedName, a v1alph
 	}}.write(ctx, r, key)
 }
 
-// Cancel asks a release to stop. It returns [ErrSet] if somebody has asked already.
+// Cancel asks a release to stop and, with rollsBack, to take users back, whoever had it stopped. It
+// returns [ErrSet] if somebody has asked for all of that already.
 func (r *Record) Cancel(ctx context.Context, key types.NamespacedName, c v1alpha1.Cancel) error {
-	return setOnce{"cancel", func(spec *v1alpha1.ReleaseSpec) bool {
-		if spec.Cancel != nil {
-			return false
-		}
-		spec.Cancel = &c
-		return true
-	}}.write(ctx, r, key)
+	return setOnce{"cancel", func(spec *v1alpha1.ReleaseSpec) bool { return spec.Ask(c) }}.write(ctx, r, key)
 }
 
 // Promote lets a canary go on to a weight. It returns [ErrSet] if somebody has asked for

@@ -227,6 +227,11 @@ func TestApprovalCancelAndPromotionsAreSetOnce(t *testing.T) {
 	if err := r.Cancel(t.Context(), key, cancel); !errors.Is(err, record.ErrSet) {
 		t.Errorf("a second cancel is %v", err)
 	}
+	cancel.RollsBack = true
+	check(t, r.Cancel(t.Context(), key, cancel)) // whoever cancelled it before
+	if err := r.Cancel(t.Context(), key, cancel); !errors.Is(err, record.ErrSet) {
+		t.Errorf("taking it back again is %v", err)
+	}
 	promotion := v1alpha1.Promotion{Weight: 25, By: "octocat", At: metav1.Now(), Cause: v1alpha1.Cause{Kind: v1alpha1.CauseComment}}
 	check(t, r.Promote(t.Context(), key, promotion))
 	if err := r.Promote(t.Context(), key, promotion); !errors.Is(err, record.ErrSet) {
@@ -241,6 +246,8 @@ func TestApprovalCancelAndPromotionsAreSetOnce(t *testing.T) {
 		"approval is set once":                     func(s *v1alpha1.ReleaseSpec) { s.Approval.By = "mallory" },
 		"approval is set":                          func(s *v1alpha1.ReleaseSpec) { s.Approval = nil },
 		"cancel is set once":                       func(s *v1alpha1.ReleaseSpec) { s.Cancel = nil },
+		"takeBack is set once":                     func(s *v1alpha1.ReleaseSpec) { s.TakeBack.By = "mallory" },
+		"takeBack is set":                          func(s *v1alpha1.ReleaseSpec) { s.TakeBack = nil },
 		"a release is immutable; make another one": func(s *v1alpha1.ReleaseSpec) { s.Deploy.Commit = strings.Repeat("b", 40) },
 		"a release is immutable":                   func(s *v1alpha1.ReleaseSpec) { s.Cause.Actor = "mallory" },
 		"immutable; make another one":              func(s *v1alpha1.ReleaseSpec) { s.Application = "other" },

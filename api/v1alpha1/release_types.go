@@ -6,7 +6,7 @@ import (
 
 // Release is one attempt to put one version in front of users. Its spec says what was
 // asked, by whom and where. It never changes, except for the set-once fields approval,
-// cancel, promotions and confirmations. The deployer writes its status, and the bot writes
+// cancel, takeBack, promotions and confirmations. The deployer writes its status, and the bot writes
 // status.github.
 //
 // +kubebuilder:object:root=true
@@ -52,13 +52,14 @@ const (
 // KindRestore marks a deploy's own way back in a [SwitchRecord].
 const KindRestore = "Restore"
 
-// ReleaseSpec says what was asked. It is immutable, except for approval and cancel,
-// which are set once, promotions, once for each weight, and confirmations, once for each
+// ReleaseSpec says what was asked. It is immutable, except for approval, cancel and
+// takeBack, which are set once, promotions, once for each weight, and confirmations, once for each
 // colour.
 //
 // +kubebuilder:validation:XValidation:rule="self.kind == oldSelf.kind && self.application == oldSelf.application && self.cause == oldSelf.cause && has(self.deploy) == has(oldSelf.deploy) && (!has(self.deploy) || self.deploy == oldSelf.deploy) && has(self.rollback) == has(oldSelf.rollback) && (!has(self.rollback) || self.rollback == oldSelf.rollback)",message="a release is immutable; make another one"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.approval) || (has(self.approval) && self.approval == oldSelf.approval)",message="approval is set once"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.cancel) || (has(self.cancel) && self.cancel == oldSelf.cancel)",message="cancel is set once"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.takeBack) || (has(self.takeBack) && self.takeBack == oldSelf.takeBack)",message="takeBack is set once"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.confirmations) || (has(self.confirmations) && oldSelf.confirmations.all(c, c in self.confirmations))",message="a confirmation is set once"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.promotions) || (has(self.promotions) && oldSelf.promotions.all(p, p in self.promotions))",message="a promotion is set once"
 // +kubebuilder:validation:XValidation:rule="self.kind == 'Deploy' ? has(self.deploy) && !has(self.rollback) : has(self.rollback) && !has(self.deploy)",message="a Deploy has deploy, a Rollback has rollback, and nothing has both"
@@ -85,6 +86,11 @@ type ReleaseSpec struct {
 
 	// Cancel asks the release to stop. Set once. After the switch began, it has no effect.
 	Cancel *Cancel `json:"cancel,omitempty"`
+
+	// TakeBack says that a person asked to take users back from this version, before all of
+	// them had it, whoever had cancelled the release by then. Set once. A later release
+	// that contains the version waits for a person. See [ReleaseSpec.TakenBack].
+	TakeBack *TakeBack `json:"takeBack,omitempty"`
 
 	// Promotions by people that let a canary go on. Each weight once.
 	// +listType=map
@@ -234,6 +240,40 @@ type Approval struct {
 	Cause Cause `json:"cause"`
 }
 
+// TakeBack asks to take users back from a version that some of them have.
+type TakeBack struct {
+	// By is who asked, as in cause.actor.
+	// +kubebuilder:validation:MaxLength=1024
+	By string `json:"by"`
+
+	// At is when somebody asked for it.
+	At metav1.Time `json:"at"`
+
+	// Cause says where it was asked.
+	Cause Cause `json:"cause"`
+}
+
+// TakenBack is who asked to take users back from the version before all of them had it; nil if
+// nobody did. A cancel of an earlier version with rollsBack means the same.
+func (s *ReleaseSpec) TakenBack() *TakeBack {
+	if c := s.Cancel; s.TakeBack == nil && c != nil && c.RollsBack {
+		return &TakeBack{By: c.By, At: c.At, Cause: c.Cause}
+	}
+	return s.TakeBack
+}
+
+// Ask records what a cancel asks for, and reports whether that is news: the cancel itself, and
+// with rollsBack that users are taken back. Each is set once.
+func (s *ReleaseSpec) Ask(c Cancel) (news bool) {
+	if c.RollsBack && s.TakenBack() == nil {
+		s.TakeBack, news = &TakeBack{By: c.By, At: c.At, Cause: c.Cause}, true
+	}
+	if s.Cancel == nil {
+		s.Cancel, news = &c, true
+	}
+	return news
+}
+
 // Cancel asks a release to stop.
 type Cancel struct {
 	// By is who asked, as in cause.actor.
@@ -246,8 +286,8 @@ type Cancel struct {
 	// Cause says where it was asked.
 	Cause Cause `json:"cause"`
 
-	// RollsBack: it was asked to go back, and users had the version. A later release that
-	// contains it waits for a person.
+	// RollsBack: it was asked to go back, and users had the version. It means the same as
+	// takeBack, which earlier versions do not know: Turnout writes it together with that.
 	RollsBack bool `json:"rollsBack,omitempty"`
 
 	// Reason in the person's own words, or what superseded the release.

@@ -75,7 +75,7 @@ func (s Situation) askedBefore() *Fact {
 		rel := &s.Releases[i]
 		spec := &rel.Spec
 		switch {
-		case spec.Cancel != nil && spec.Cancel.Cause.CommentID == comment:
+		case spec.Cancel != nil && spec.Cancel.Cause.CommentID == comment, takenBackBy(rel, comment):
 			return &Fact{CodeAskedBeforeCancelled, Args{Release: rel.Name}}
 		case spec.Cause.CommentID == comment, promotedBy(rel, comment), spec.Approval != nil && spec.Approval.Cause.CommentID == comment:
 			return &Fact{CodeAskedBefore, Args{Release: rel.Name}}
@@ -85,6 +85,12 @@ func (s Situation) askedBefore() *Fact {
 		return &Fact{CodeAskedBeforeLocked, Args{Application: s.App.Name, Lock: l}}
 	}
 	return nil
+}
+
+// takenBackBy reports whether a comment asked to take users back from a release's version.
+func takenBackBy(rel *v1alpha1.Release, comment int64) bool {
+	back := rel.Spec.TakenBack()
+	return back != nil && back.Cause.CommentID == comment
 }
 
 // promotedBy reports whether a comment has promoted a release's canary.

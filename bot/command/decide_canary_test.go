@@ -69,3 +69,51 @@ func TestPromoteOfACanaryTakesOneStepOrAllThatRemain(t *testing.T) {
 		}
 	}
 }
+
+// Users go back already, because somebody cancelled it or because it failed. A /rollback makes that
+// one, once.
+func TestRollbackOfACanaryThatGoesBackAlready(t *testing.T) {
+	t.Parallel()
+	divided := func(s *command.Situation) {
+		s.Releases[0].Status.Step = v1alpha1.StepShift
+		s.Releases[0].Status.Shift = &v1alpha1.ShiftStatus{Weights: []v1alpha1.ShiftedWeight{{Weight: 5}}}
+	}
+	cancelled := func(c v1alpha1.Cancel) func(*command.Situation) {
+		return func(s *command.Situation) { s.Releases[0].Spec.Ask(c) }
+	}
+	for name, tt := range map[string]struct {
+		change []func(*command.Situation)
+		code   command.Code
+		back   bool
+	}{
+		"it has users": {[]func(*command.Situation){divided}, command.CodeWithdrawnByBack, true},
+		"cancelled":    {[]func(*command.Situation){divided, cancelled(v1alpha1.Cancel{By: "otto"})}, command.CodeUndoneByBack, true},
+		"it failed":    {[]func(*command.Situation){divided, going(v1alpha1.ReleaseUndoing)}, command.CodeUndoneByBack, true},
+		"taken back": {
+			[]func(*command.Situation){divided, cancelled(v1alpha1.Cancel{By: "otto", RollsBack: true})}, command.CodeCancelledAlready, false,
+		},
+		"nobody has it":         {[]func(*command.Situation){cancelled(v1alpha1.Cancel{By: "otto"})}, command.CodeCancelledAlready, false},
+		"nobody had it, failed": {[]func(*command.Situation){going(v1alpha1.ReleaseUndoing)}, command.CodeBeingUndoneAlready, false},
+	} {
+		s := in(bottest.Running, tt.change...)()
+		s.Command = command.Command{Verb: command.Rollback}
+		d := command.Decide(s)
+		if d.Code != tt.code || (d.Cancel != nil) != tt.back || d.Cancel != nil && !d.Cancel.Cancel.RollsBack {
+			t.Errorf("%s: decided %s, a cancel %+v; want %s", name, d.Code, d.Cancel, tt.code)
+		}
+	}
+}
+
+// The comment is delivered once more: it is the same rollback.
+func TestRollbackOfACanaryIsOneHoweverOftenItIsDelivered(t *testing.T) {
+	t.Parallel()
+	s := in(bottest.Running, func(s *command.Situation) {
+		s.Releases[0].Status.Shift = &v1alpha1.ShiftStatus{Weights: []v1alpha1.ShiftedWeight{{Weight: 5}}}
+		s.Releases[0].Spec.Ask(v1alpha1.Cancel{By: "otto"})
+		s.Releases[0].Spec.Ask(v1alpha1.Cancel{By: s.By, Cause: s.Cause, RollsBack: true})
+	})()
+	s.Command = command.Command{Verb: command.Rollback}
+	if d := command.Decide(s); !d.AskedBefore || d.Cancel != nil {
+		t.Errorf("decided %+v", d)
+	}
+}

@@ -102,6 +102,12 @@ func (s Situation) meansLive() bool {
 func (w leaving) rollbackDeploy(rel *v1alpha1.Release) Decision {
 	about, m := Args{Version: versionOf(rel), Live: w.s.App.Status.Live}, rel.Status.Milestones
 	switch {
+	case rel.Divides() && m.SwitchIntendedAt == nil && undoing(rel) && rel.Spec.TakenBack() == nil:
+		// Somebody else stopped it, or Turnout: it goes back already, but not by a rollback so far.
+		d := answer(CodeUndoneByBack, about)
+		d.Cancel = w.s.cancelOf(rel)
+		d.Cancel.Cancel.RollsBack = true
+		return d
 	case m.SwitchIntendedAt == nil && rel.Spec.Cancel != nil:
 		about.By = rel.CancelledBy()
 		return answer(CodeCancelledAlready, about)

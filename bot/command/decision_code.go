@@ -68,6 +68,7 @@ const (
 	CodeCancelledByBack  Code = "CancelledByBack" // by /rollback
 	CodeWithdrawn        Code = "Withdrawn"       // it is being undone, and some users have it
 	CodeWithdrawnByBack  Code = "WithdrawnByBack" // by /rollback
+	CodeUndoneByBack     Code = "UndoneByBack"    // it was being undone, and /rollback makes that one
 	CodeCancelledAlready Code = "CancelledAlready"
 	CodeTooLate          Code = "TooLate"
 	CodeNothingToCancel  Code = "NothingToCancel" // Version ended in Phase; without Version there was none

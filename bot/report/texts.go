@@ -146,6 +146,10 @@ var markdownTexts = map[command.Code]Text{
 		"The release of ${version} is being cancelled: some users have seen it, and go back to ${live}, which stays live. " +
 			"A later version that contains it waits for an approval.", "",
 	},
+	command.CodeUndoneByBack: {
+		"The release of ${version} is being undone already: some users have seen it, and go back to ${live}, which stays live. " +
+			"A later version that contains it waits for an approval.", "",
+	},
 	command.CodeCancelledAlready: {"The release of ${version} was cancelled by ${by} already; ${live} stays live.", ""},
 	command.CodeTooLate: {
 		"It is too late to cancel ${version}: users are on it, or on their way.",

@@ -153,6 +153,10 @@ var terminalTexts = map[command.Code]report.Text{
 		Says: "The release of ${version} is being cancelled: some users have seen it, and go back to ${live}, which stays live. " +
 			"A later version that contains it waits for an approval.",
 	},
+	command.CodeUndoneByBack: {
+		Says: "The release of ${version} is being undone already: some users have seen it, and go back to ${live}, which stays live. " +
+			"A later version that contains it waits for an approval.",
+	},
 	command.CodeCancelledAlready: {Says: "The release of ${version} was cancelled by ${by} already; ${live} stays live."},
 	command.CodeTooLate: {
 		Says: "It is too late to cancel ${version}: users are on it, or on their way.", Next: "Type ${next} to take them back.",
