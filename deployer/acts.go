@@ -9,6 +9,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/analysis"
 	"github.com/turnout-dev/turnout/deployer/registry"
 	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/deployer/workload"
 	"github.com/turnout-dev/turnout/internal/publicnet"
 )
 
@@ -39,7 +40,7 @@ type common struct {
 // acts are the acts of the tracks' steps, see [track.Row]. Each has only the clients that it
 // needs.
 func (d *Deployer) acts(p common) map[v1alpha1.Step]act {
-	routes, workloads := d.Routes, d.Workloads
+	routes, workloads, workers := d.Routes, d.Workloads, workload.Workers{Workloads: d.Workloads}
 	return map[v1alpha1.Step]act{
 		v1alpha1.StepBuild: buildAct{
 			recorder: p.recorder, branch: branch{p.repository}, access: p.access,
@@ -60,6 +61,9 @@ func (d *Deployer) acts(p common) map[v1alpha1.Step]act {
 			shifting: p.shifting, cohorts: p.cohorts, measuring: p.measuring, preparing: p.preparing, live: p.live, workloads: workloads,
 			routes: routes, judging: judging{metrics: p.metrics, calls: &d.calls},
 		},
+		v1alpha1.StepWorkers: workersAct{recorder: p.recorder, measuring: p.measuring, halting: halting{workers}, workers: workers},
+		v1alpha1.StepRecall:  recallAct{recorder: p.recorder, workers: workers},
+		v1alpha1.StepRelieve: relieveAct{halting{workers}},
 		v1alpha1.StepSwitch: switchAct{
 			recorder: p.recorder, measuring: p.measuring, moving: p.moving, preparing: p.preparing,
 			switches: p.switches, status: p.status, routes: routes,

@@ -65,6 +65,11 @@ func TestActsHaveOnlyTheirClients(t *testing.T) {
 			*deployer.calls *url.URL client.Reader deployer.Google gate.Access
 			routes.GroupStates
 			workloads.Evidence`),
+		v1alpha1.StepWorkers: strings.Fields(`
+			*deployer.probers *url.URL deployer.Observer gate.Access releases.UpdateRelease
+			workers.CreateMissing workers.Evidence workers.Start workers.Stop`),
+		v1alpha1.StepRecall:  strings.Fields(`releases.UpdateRelease workers.Recall workers.Start`),
+		v1alpha1.StepRelieve: strings.Fields(`workers.Stop`),
 		v1alpha1.StepRestore: strings.Fields(`
 			deployer.Observer gate.Access record.UpdateApplication releases.UpdateRelease
 			routes.Fence routes.News routes.Observe routes.ReadyEndpoints routes.Switch

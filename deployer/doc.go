@@ -15,7 +15,7 @@
 //     once from the Deployer's clients (deployer.go); clients.go declares the parts that
 //     several use. run.go is what all acts share: saying and saving. rollout.go, reference.go,
 //     preparing.go, moving.go, shifting.go, fence.go, shrink.go, build_record.go, live.go and
-//     said.go serve several acts.
+//     said.go and workers.go serve several acts.
 //   - outcome.go is how an act ends: with a pause or a fault. waiting.go describes waits as data.
 //   - queue.go decides which release may act next, rollbacks.go whether a rollback takes back
 //     the last switch. inspect.go collects what shows whether any release could act, wayback.go
@@ -61,9 +61,9 @@
 //
 // The tracks are
 //
-//	deploy:   build attach stage warm verify promote shift switch confirm soak
-//	undo:     restore withdraw discard
-//	rollback: size warm switch confirm
+//	deploy:   build attach stage warm verify promote shift workers switch confirm soak
+//	undo:     recall restore withdraw relieve discard
+//	rollback: recall size warm switch confirm relieve
 //
 // # Decisions
 //

@@ -21,7 +21,7 @@ type kubelet struct {
 	kube client.WithWatch
 
 	mu sync.Mutex
-	// broken images crash on start; held ones start but are not ready.
+	// broken images and pods crash on start; held ones start but are not ready.
 	broken, held map[string]bool
 	pods         map[string]*corev1.Pod
 	next         int
@@ -97,13 +97,13 @@ func (k *kubelet) start(ctx context.Context, pod *corev1.Pod) {
 	pod.Status.PodIP = fmt.Sprintf("10.99.%d.%d", k.next/250, k.next%250+1)
 	pod.Status.PodIPs = []corev1.PodIP{{IP: pod.Status.PodIP}}
 	switch {
-	case k.match(k.broken, image):
+	case k.match(k.broken, image+" "+pod.Name):
 		exit := corev1.ContainerStateTerminated{ExitCode: 3, Reason: "Error"}
 		status.RestartCount = 2
 		status.State.Waiting = &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff", Message: "back-off 20s restarting failed container"}
 		status.LastTerminationState.Terminated = &exit
 		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionFalse}}
-	case k.match(k.held, image):
+	case k.match(k.held, image+" "+pod.Name):
 		status.State.Running = &corev1.ContainerStateRunning{}
 		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionFalse}}
 	default:
@@ -167,14 +167,14 @@ func (k *kubelet) match(images map[string]bool, image string) bool {
 	return false
 }
 
-// crash makes pods of images with this text in their name crash on start.
+// crash makes pods with this text in their name, or in that of their image, crash on start.
 func (k *kubelet) crash(image string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.broken[image] = true
 }
 
-// hold keeps pods of images with this text in their name from getting ready.
+// hold keeps pods with this text in their name, or in that of their image, from getting ready.
 func (k *kubelet) hold(image string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -190,7 +190,7 @@ func (k *kubelet) release(t testing.TB, image string) {
 	for name := range k.pods {
 		pod := &corev1.Pod{}
 		err := k.kube.Get(t.Context(), client.ObjectKeyFromObject(k.pods[name]), pod)
-		if apierrors.IsNotFound(err) || !strings.Contains(pod.Spec.Containers[0].Image, image) || pod.DeletionTimestamp != nil {
+		if apierrors.IsNotFound(err) || !strings.Contains(pod.Spec.Containers[0].Image+" "+pod.Name, image) || pod.DeletionTimestamp != nil {
 			continue
 		}
 		check(t, err)
@@ -202,12 +202,12 @@ func (k *kubelet) release(t testing.TB, image string) {
 	}
 }
 
-// starts reports whether a pod of an image with this text in its name runs.
+// starts reports whether a pod with this text in its name, or in that of its image, runs.
 func (k *kubelet) starts(image string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, pod := range k.pods {
-		if strings.Contains(pod.Spec.Containers[0].Image, image) && pod.Status.Phase == corev1.PodRunning {
+		if strings.Contains(pod.Spec.Containers[0].Image+" "+pod.Name, image) && pod.Status.Phase == corev1.PodRunning {
 			return true
 		}
 	}

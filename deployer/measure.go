@@ -33,7 +33,7 @@ func (ms measuring) measure(ctx context.Context, a *attempt, s v1alpha1.Step) er
 	}
 	st := &a.rel.Status
 	switch s {
-	case v1alpha1.StepWarm, v1alpha1.StepVerify, v1alpha1.StepSize, v1alpha1.StepShift, v1alpha1.StepSwitch:
+	case v1alpha1.StepWarm, v1alpha1.StepVerify, v1alpha1.StepSize, v1alpha1.StepShift, v1alpha1.StepWorkers, v1alpha1.StepSwitch:
 		if st.Milestones.SwitchIntendedAt != nil {
 			break
 		}

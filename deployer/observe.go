@@ -23,6 +23,9 @@ type observing struct {
 	workloads interface {
 		Observe(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1.Color) (track.Side, error)
 	}
+	workers interface {
+		Observe(ctx context.Context, bg *v1alpha1.BlueGreen) ([]track.Worker, error)
+	}
 	settle time.Duration // of [route.Router]
 }
 
@@ -43,6 +46,9 @@ func (s observing) application(ctx context.Context, bg *v1alpha1.BlueGreen, rele
 	for c, side := range o.Sides {
 		side.UserPort = userPort(side.Ports, o.Routes.Users[o.Routes.Live()])
 		o.Sides[c] = side
+	}
+	if o.Workers, err = s.workers.Observe(ctx, bg); err != nil {
+		return o, fmt.Errorf("observing the workers: %w", err)
 	}
 	return o, s.wayBack(ctx, bg, &o)
 }

@@ -20,6 +20,7 @@ type timing struct {
 		Groups(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, c v1alpha1.Color) ([]track.Group, error)
 	}
 	workloads evidenceReader
+	workers   workerEvidence
 }
 
 // enter opens an entry for a step, unless it is the current one. A repeated step gets its own
@@ -116,6 +117,9 @@ func (t timing) explainLate(ctx context.Context, a *attempt, s v1alpha1.Step, f 
 	asked, found := row.Late(a.rel, a.o), track.Shown{}
 	if asked.Pods {
 		found.Evidence = t.workloads.Evidence(ctx, a.bg, a.o.Target)
+	}
+	if asked.Workers {
+		found.Evidence = t.workers.Evidence(ctx, a.bg, a.target(), a.o.Workers)
 	}
 	if asked.LoadBalancer {
 		live, err := t.routes.Groups(ctx, a.bg, a.o.Routes, a.target().Other())

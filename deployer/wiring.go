@@ -1,5 +1,7 @@
 package deployer
 
+import "github.com/turnout-dev/turnout/deployer/workload"
+
 // wired builds the look once from the Deployer's clients. Every value in it has its own clients,
 // and none has the Deployer.
 func (d *Deployer) wired() looking {
@@ -11,9 +13,10 @@ func (d *Deployer) wire() looking {
 	p := d.common()
 	turns, telling := turns{&d.calls}, telling{d.Events}
 	attesting := attesting{&attestation{reader: d.Record.Reader, lag: d.PolicyLag}}
-	observing := observing{routes: d.Routes, workloads: d.Workloads, settle: d.Routes.Settle}
+	workers := workload.Workers{Workloads: d.Workloads}
+	observing := observing{routes: d.Routes, workloads: d.Workloads, workers: workers, settle: d.Routes.Settle}
 	ending := ending{measuring: p.measuring, observer: d.Observer}
-	timing := timing{ending: ending, routes: d.Routes, workloads: d.Workloads}
+	timing := timing{ending: ending, routes: d.Routes, workloads: d.Workloads, workers: workers}
 	driving := driving{
 		recorder: p.recorder, observing: observing, attesting: attesting, fencing: p.fencing, switches: p.switches,
 		measuring: p.measuring, turns: turns, timing: timing, ending: ending, acts: d.acts(p),

@@ -96,6 +96,13 @@ type BlueGreenSpec struct {
 	// +kubebuilder:validation:Minimum=1
 	MinReplicas int32 `json:"minReplicas,omitempty"`
 
+	// Workers run a release's image beside the served Deployments, one Deployment on each
+	// side. Only the workers of the side that users have run. Default: none.
+	// +kubebuilder:validation:MaxItems=10
+	// +listType=map
+	// +listMapKey=name
+	Workers []WorkerSpec `json:"workers,omitempty"`
+
 	// Ingress that routes users to one of the two Services. Default without a gateway:
 	// <name>-ingress.
 	Ingress IngressSpec `json:"ingress,omitzero"`

@@ -35,6 +35,16 @@ const (
 	// written right before the switch and raises the Deployment's generation, so an earlier
 	// write that would shrink the Deployment fails.
 	SwitchAnnotation = "turnout.dev/switch"
+
+	// WorkersAnnotation on a worker's Deployment names the release that last started or
+	// stopped it, followed by " back" if that undid a release. It is written with each of
+	// these, and raises the Deployment's generation, so an earlier write that would do the
+	// opposite fails.
+	WorkersAnnotation = "turnout.dev/workers"
+
+	// SizeAnnotation on a worker's Deployment is the size that it had when Turnout stopped
+	// it, and gets when users come back. It is written in the patch that stops it.
+	SizeAnnotation = "turnout.dev/size"
 )
 
 // Field managers, which show who wrote a field.

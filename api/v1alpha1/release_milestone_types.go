@@ -38,6 +38,13 @@ type Milestones struct {
 	// ShiftedAt: every step of the canary was taken.
 	ShiftedAt *metav1.Time `json:"shiftedAt,omitempty"`
 
+	// WorkersIntendedAt is when the release was about to start the target's workers, and to
+	// stop those of the previous version. From then on an undo brings those back.
+	WorkersIntendedAt *metav1.Time `json:"workersIntendedAt,omitempty"`
+
+	// WorkersAt: the target's workers run, and those of the previous version have ended.
+	WorkersAt *metav1.Time `json:"workersAt,omitempty"`
+
 	// SwitchIntendedAt is the point of no return.
 	SwitchIntendedAt *metav1.Time `json:"switchIntendedAt,omitempty"`
 
@@ -53,6 +60,12 @@ type Milestones struct {
 
 	// SoakedAt: the watch ended without a failure.
 	SoakedAt *metav1.Time `json:"soakedAt,omitempty"`
+
+	// RecalledAt: the workers of the version that users go back to were started again.
+	RecalledAt *metav1.Time `json:"recalledAt,omitempty"`
+
+	// RelievedAt: the workers of the version that users left were stopped.
+	RelievedAt *metav1.Time `json:"relievedAt,omitempty"`
 
 	// RestoredAt: traffic is back on the previous colour.
 	RestoredAt *metav1.Time `json:"restoredAt,omitempty"`

@@ -14,11 +14,14 @@ const (
 	StepVerify   Step = "verify"   // the health gate passes on every pod of the target
 	StepPromote  Step = "promote"  // the switch is approved
 	StepShift    Step = "shift"    // the target gets a growing share of the users
+	StepWorkers  Step = "workers"  // the target's workers run, and those of the previous version have ended
 	StepSwitch   Step = "switch"   // one patch moves the traffic
 	StepConfirm  Step = "confirm"  // the public address answers
 	StepSoak     Step = "soak"     // watched under live traffic
+	StepRecall   Step = "recall"   // the workers of the version to return to are started
 	StepRestore  Step = "restore"  // traffic goes back to the previous colour
 	StepWithdraw Step = "withdraw" // the target's share goes back to 0
+	StepRelieve  Step = "relieve"  // the workers of the version that users left are stopped
 	StepDiscard  Step = "discard"  // the target is shrunk
 	StepSize     Step = "size"     // the version to return to runs, at the live colour's size
 )

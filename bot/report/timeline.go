@@ -51,7 +51,7 @@ func (s timeline) stepMark(i int) string {
 	}
 	switch {
 	case entry.FinishedAt != nil && (entry.Step == v1alpha1.StepRestore || entry.Step == v1alpha1.StepWithdraw ||
-		entry.Step == v1alpha1.StepDiscard):
+		entry.Step == v1alpha1.StepDiscard || entry.Step == v1alpha1.StepRecall && s.v.rel.Status.Failure != nil):
 		return "↩️"
 	case entry.FinishedAt != nil:
 		return "✅"

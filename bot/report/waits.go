@@ -32,6 +32,7 @@ var markdownWaits = map[command.Code]Text{
 	"WaitsPodsRenewed":  {"recreates the pods of ${object}: they started before the ingress named their service", ""},
 	"WaitsPodsStarting": {"starting ${of} pods of ${object}", ""},
 	"WaitsPodsRollout":  {"${done} of ${of} pods of ${object} are available", ""},
+	"WaitsPodsEnding":   {"${of} pods of ${object} finish their work", ""},
 	"WaitsDeployment":   {"deployment ${object} changed meanwhile: looking again", ""},
 
 	"WaitsIngress":               {"changing the routes of ${object}", ""},

@@ -104,6 +104,11 @@ func toCome(rel *v1alpha1.Release) []string {
 	if rel.Status.Shift == nil { // without a canary, or before it
 		steps = slices.DeleteFunc(steps, func(s v1alpha1.Step) bool { return s == v1alpha1.StepShift })
 	}
+	if rel.Status.Milestones.WorkersIntendedAt == nil { // without workers, or before them
+		steps = slices.DeleteFunc(steps, func(s v1alpha1.Step) bool {
+			return s == v1alpha1.StepWorkers || s == v1alpha1.StepRecall || s == v1alpha1.StepRelieve
+		})
+	}
 	furthest := -1
 	for _, entry := range rel.Status.Timeline {
 		furthest = max(furthest, slices.Index(steps, entry.Step))

@@ -36,6 +36,7 @@ var terminalWaits = map[command.Code]report.Text{
 	"WaitsPodsRenewed":  {Says: "recreates the pods of ${object}: they started before the ingress named their service"},
 	"WaitsPodsStarting": {Says: "starting ${of} pods of ${object}"},
 	"WaitsPodsRollout":  {Says: "${done} of ${of} pods of ${object} are available"},
+	"WaitsPodsEnding":   {Says: "${of} pods of ${object} finish their work"},
 	"WaitsDeployment":   {Says: "deployment ${object} changed meanwhile: looking again"},
 
 	"WaitsIngress":               {Says: "changing the routes of ${object}"},

@@ -29,6 +29,8 @@ var rules = []func(Facts) []v1alpha1.Finding{
 	preStop, grace,
 	// volumes.go: what pods keep, and whether both colours can have it
 	claims, podStorage,
+	// workers.go: whether the workers can be started and stopped, and get no users
+	workers,
 	// proof.go: whether the switch can be measured
 	address,
 }

@@ -33,6 +33,8 @@ type Facts struct {
 	Claims map[string]Claim
 	// Templates of the colours' pods, if there is a Deployment.
 	Templates map[v1alpha1.Color]Template
+	// Workers are both sides of each of the application's workers.
+	Workers []Worker
 	// Users of the colours' Services through other Ingresses.
 	Users []User
 	// Resolved are the addresses of the standby host that the owner chose; empty if there
@@ -83,6 +85,24 @@ type Template struct {
 	Deployment string
 	// Spec of its pods.
 	Spec corev1.PodSpec
+}
+
+// Worker is what is known about one side of a worker.
+type Worker struct {
+	// Name of the worker, and the side.
+	Name  string
+	Color v1alpha1.Color
+	// Deployment of the side; Exists is false if there is none of that name.
+	Deployment string
+	Exists     bool
+	// Replicas of it, Labels of its pods, and the names of their Containers.
+	Replicas   int32
+	Labels     map[string]string
+	Containers []string
+	// Colored: its selector names the colour, so the other side's can be made from it.
+	Colored bool
+	// Others are other applications of the namespace that name the Deployment, too.
+	Others []string
 }
 
 // User is a place of another Ingress that sends users to one of the colours.

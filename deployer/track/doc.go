@@ -11,8 +11,8 @@
 //     release waits for.
 //   - observed.go is the input of Next: [Routes] and [Group] of an Ingress (routes.go),
 //     [News] of its controller (news.go), and each colour's [Side] (side.go). Behind a Gateway,
-//     gateway.go has what its routes and controllers report. Packages route and workload fill
-//     all of them.
+//     gateway.go has what its routes and controllers report. workers.go has the application's
+//     workers, and which side's are to run. Packages route and workload fill all of them.
 //   - interference.go finds what somebody else changed during a release. undo.go determines
 //     what a failed release still does, and how it ends.
 //   - The judges: warm.go decides whether a colour can take users' requests (target.go

@@ -49,6 +49,8 @@ type Lateness struct {
 	// LoadBalancer: Google's load balancer should have found them healthy; check whether it finds
 	// the live ones healthy.
 	LoadBalancer bool
+	// Workers: the target's workers should have started; look at their pods, like Pods.
+	Workers bool
 }
 
 // startLate is for steps that wait for pods to start.
@@ -66,6 +68,12 @@ func seedLate(r *v1alpha1.Release, o Observed) Lateness {
 }
 
 func warmLate(_ *v1alpha1.Release, o Observed) Lateness { return Lateness{LoadBalancer: o.OnGCE()} }
+
+// workersLate is for the target's workers, which should have started.
+func workersLate(r *v1alpha1.Release, o Observed) Lateness {
+	_, waits := o.Idle(r.Status.Milestones.Target)
+	return Lateness{Workers: waits}
+}
 
 // Shown is the evidence that a late step's [Lateness] selects.
 type Shown struct {
@@ -88,7 +96,7 @@ type Blame struct {
 // healthy, the release is at fault only if the load balancer finds the live ones healthy.
 func Explain(l Lateness, r *v1alpha1.Release, o Observed, found Shown) Blame {
 	b := Blame{Class: v1alpha1.FaultWorld}
-	if l.Pods {
+	if l.Pods || l.Workers {
 		b.Evidence = found.Evidence
 		if !slices.ContainsFunc(found.Evidence, func(e v1alpha1.Evidence) bool { return e.Reason == "Unschedulable" }) {
 			b.Class = v1alpha1.FaultRelease

@@ -12,6 +12,9 @@ type Observed struct {
 	Routes Routes
 	Sides  map[v1alpha1.Color]Side
 
+	// Workers of the application.
+	Workers []Worker
+
 	// Unconfirmed is why users may still reach the idle colour; empty if they do not, as far as
 	// that can be known.
 	Unconfirmed string

@@ -17,6 +17,10 @@ var deploy = []Row{
 	{Name: v1alpha1.StepPromote, Done: approved},
 	{Name: v1alpha1.StepShift, If: canary, Done: shifted, Needs: forUsers},
 	{
+		Name: v1alpha1.StepWorkers, If: works, Done: handed, Needs: forUsers, Divided: []Need{raisable},
+		Deadline: stageTime, Late: workersLate,
+	},
+	{
 		Name: v1alpha1.StepSwitch, Done: Switched, Needs: forUsers, Divided: []Need{raisable},
 		Deadline: switchTime,
 	},
@@ -26,18 +30,22 @@ var deploy = []Row{
 
 // undo cleans up after a deploy that failed or was cancelled.
 var undo = []Row{
+	{Name: v1alpha1.StepRecall, If: workersMoved, Done: recalled},
 	{Name: v1alpha1.StepRestore, Done: Restored},
 	{Name: v1alpha1.StepWithdraw, If: Divides, Done: withdrawn},
+	{Name: v1alpha1.StepRelieve, If: workersMoved, Done: relieved},
 	{Name: v1alpha1.StepDiscard, Done: discarded, Deadline: stageTime},
 }
 
 // rollback returns to the version before the last switch. It is never undone, and never
 // points to the version that it leaves.
 var rollback = []Row{
+	{Name: v1alpha1.StepRecall, If: works, Done: recalled},
 	{Name: v1alpha1.StepSize, Done: staged, Deadline: stageTime, Late: startLate},
 	{Name: v1alpha1.StepWarm, Done: warmed, Deadline: warmTime, Late: warmLate},
 	{Name: v1alpha1.StepSwitch, Done: Switched, Needs: []Need{resized, warm}, Deadline: switchTime},
 	{Name: v1alpha1.StepConfirm, Done: confirmed, Deadline: confirmTime},
+	{Name: v1alpha1.StepRelieve, If: works, Done: relieved},
 }
 
 // Row describes a step, without its act: package deployer binds that by name.

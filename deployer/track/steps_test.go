@@ -310,9 +310,9 @@ func TestTracksGoTheirWay(t *testing.T) {
 		got  []v1alpha1.Step
 		want string
 	}{
-		{Steps(v1alpha1.Deploy), "[build attach stage warm verify promote shift switch confirm soak]"},
-		{Steps(v1alpha1.Rollback), "[size warm switch confirm]"},
-		{UndoSteps(), "[restore withdraw discard]"},
+		{Steps(v1alpha1.Deploy), "[build attach stage warm verify promote shift workers switch confirm soak]"},
+		{Steps(v1alpha1.Rollback), "[recall size warm switch confirm relieve]"},
+		{UndoSteps(), "[recall restore withdraw relieve discard]"},
 	} {
 		if got := fmt.Sprint(tt.got); got != tt.want {
 			t.Errorf("the steps are %s, want %s", got, tt.want)

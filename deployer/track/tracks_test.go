@@ -67,6 +67,12 @@ func newModel(t *testing.T, seed uint64, kind v1alpha1.ReleaseKind) *model {
 		w.o.Routes.LoadBalancer = v1alpha1.LoadBalancerGateway
 		w.divide(0)
 	}
+	if w.rng.IntN(2) == 0 {
+		w.o.Workers = []Worker{{Name: "mail", Sides: map[v1alpha1.Color]WorkerSide{
+			w.live:         {Side: Side{DeploymentExists: true, Replicas: 1, RolledOut: true}},
+			w.live.Other(): {Side: Side{DeploymentExists: true}},
+		}}}
+	}
 	return w
 }
 
@@ -237,7 +243,7 @@ func (w *model) podNames() (names []string) {
 // take is an obedient act: it looks, acts as the step promises, and records that.
 func (w *model) take(s v1alpha1.Step) {
 	m, now := &w.r.Status.Milestones, metav1.NewTime(w.o.Now)
-	if w.r.Spec.Kind == v1alpha1.Rollback && slices.Contains(UndoSteps(), s) {
+	if w.r.Spec.Kind == v1alpha1.Rollback && slices.Contains(UndoSteps(), s) && !slices.Contains(Steps(v1alpha1.Rollback), s) {
 		w.t.Errorf("%s is done for a rollback, which is never undone", s)
 	}
 	switch s {
@@ -262,6 +268,12 @@ func (w *model) take(s v1alpha1.Step) {
 		w.shift()
 	case v1alpha1.StepWithdraw:
 		w.withdraw()
+	case v1alpha1.StepWorkers:
+		w.handOver()
+	case v1alpha1.StepRecall:
+		w.recall()
+	case v1alpha1.StepRelieve:
+		w.relieve()
 	case v1alpha1.StepSwitch:
 		w.switchTraffic()
 	case v1alpha1.StepConfirm:
@@ -339,6 +351,7 @@ func (w *model) switchTraffic() {
 		} else {
 			w.judgeMove(m.Target)
 		}
+		w.judgeWorkers(m.Target)
 		w.route(m.Target)
 		w.moves, w.moved = append(w.moves, m.Target), true
 	}
@@ -482,6 +495,7 @@ func (w *model) restore() {
 	case w.rng.IntN(4) == 0: // it cannot take them back
 		m.KeptAt = &now
 	default:
+		w.judgeWorkers(previous)
 		w.route(previous)
 		w.moves = append(w.moves, previous)
 		m.RestoredAt = &now
@@ -545,6 +559,7 @@ func (w *model) run() (ended bool) {
 			w.t.Errorf("%s is done although somebody else changed something", row.Name)
 		}
 		w.take(row.Name)
+		w.judgeWork()
 	}
 	return false
 }
@@ -559,6 +574,7 @@ func (w *model) judgeEnd() {
 	if w.share > 0 && w.share < whole && !w.foreign && (f == nil || f.Class != v1alpha1.FaultInterference) {
 		w.t.Errorf("it has ended, and %s has %d %% of the users: %+v", m.Target, w.share, f)
 	}
+	w.judgeWorkersAtTheEnd()
 	if f == nil {
 		if w.live != m.Target {
 			w.t.Errorf("it succeeded, and users are on %s", w.live)
@@ -581,7 +597,8 @@ func (w *model) judgeEnd() {
 // Every track whose acts obey ends. A colour that users may reach is never shrunk or staged over.
 // Except for a rollback, traffic only moves to a colour that passed its gate with that very
 // digest and pod template. A rollback never moves to the version that it leaves. A step of a canary
-// ends only by its time, by a person's word and with its metrics; and unless somebody else has
+// ends only by its time, by a person's word and with its metrics. Workers of some version always run,
+// those of a new one only once it is approved, and at the end those of the users' version; and unless somebody else has
 // changed the weights, one colour has all users at the end.
 func TestTracksAlwaysEndAndNeverHarmUsers(t *testing.T) {
 	t.Parallel()

@@ -86,14 +86,14 @@ func PartsOf(o client.Object) []string {
 	case *v1alpha1.BlueGreen:
 		return services(o)
 	case *appsv1.Deployment:
-		return append(values, deployment(o.Name))
+		return append(values, Deployment(o.Name))
 	case *appsv1.ReplicaSet:
 		if owner := metav1.GetControllerOf(o); owner != nil && owner.Kind == "Deployment" {
-			return append(values, deployment(owner.Name))
+			return append(values, Deployment(owner.Name))
 		}
 	case *corev1.Pod:
 		if name := deploymentOfPod(o); name != "" {
-			return append(values, deployment(name))
+			return append(values, Deployment(name))
 		}
 	case *corev1.Service:
 		return append(values, Service(o.Name))
@@ -105,7 +105,7 @@ func PartsOf(o client.Object) []string {
 		return append(values, httpRoute(o.GetName()))
 	case *autoscalingv2.HorizontalPodAutoscaler:
 		for _, name := range scales(o) {
-			values = append(values, deployment(name))
+			values = append(values, Deployment(name))
 		}
 	}
 	return values

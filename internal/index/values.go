@@ -17,7 +17,8 @@ import (
 
 var colors = []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green}
 
-func deployment(name string) string { return "Deployment " + name }
+// Deployment is the value of [Part] for the applications that use a Deployment.
+func Deployment(name string) string { return "Deployment " + name }
 
 // Service is the value of [Part] for the applications that use a Service.
 func Service(name string) string   { return "Service " + name }
@@ -39,7 +40,10 @@ func parts(o client.Object) []string {
 		values = append(values, ingress(bg.IngressName()))
 	}
 	for _, c := range colors {
-		values = append(values, deployment(bg.Side(c).Deployment))
+		values = append(values, Deployment(bg.Side(c).Deployment))
+		for _, w := range bg.Spec.Workers {
+			values = append(values, Deployment(bg.WorkerDeployment(w, c)))
+		}
 	}
 	for _, f := range bg.Status.Findings {
 		values = append(values, finding(f.Object[strings.LastIndexByte(f.Object, ' ')+1:]))

@@ -1,0 +1,58 @@
+package preflight
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	appsv1 "k8s.io/api/apps/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
+	"github.com/turnout-dev/turnout/internal/index"
+)
+
+// readWorkers adds the Deployments of the workers.
+func readWorkers(ctx context.Context, from Sources, f *Facts) error {
+	for _, spec := range f.App.Spec.Workers {
+		for _, c := range both {
+			w := Worker{Name: spec.Name, Color: c, Deployment: f.App.WorkerDeployment(spec, c)}
+			d := &appsv1.Deployment{}
+			err := from.Cached.Get(ctx, client.ObjectKey{Namespace: f.App.Namespace, Name: w.Deployment}, d)
+			if client.IgnoreNotFound(err) != nil {
+				return fmt.Errorf("reading deployment %s: %w", w.Deployment, err)
+			}
+			if err == nil {
+				w.Exists, w.Replicas, w.Labels = true, 1, d.Spec.Template.Labels // 1 is the API's default
+				if d.Spec.Replicas != nil {
+					w.Replicas = *d.Spec.Replicas
+				}
+				w.Colored = d.Spec.Selector.MatchLabels[track.ColorLabel(f.App)] == string(c)
+				for _, container := range d.Spec.Template.Spec.Containers {
+					w.Containers = append(w.Containers, container.Name)
+				}
+			}
+			if w.Others, err = namedBy(ctx, from, f.App, w.Deployment); err != nil {
+				return err
+			}
+			f.Workers = append(f.Workers, w)
+		}
+	}
+	return nil
+}
+
+// namedBy are the other applications of the namespace that name a Deployment.
+func namedBy(ctx context.Context, from Sources, app *v1alpha1.BlueGreen, deployment string) (names []string, err error) {
+	var list v1alpha1.BlueGreenList
+	if err := index.List(ctx, from.Cached, &list, app.Namespace, index.Part, index.Deployment(deployment)); err != nil {
+		return nil, fmt.Errorf("listing bluegreens that name deployment %s: %w", deployment, err)
+	}
+	for i := range list.Items {
+		if list.Items[i].Name != app.Name {
+			names = append(names, list.Items[i].Name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}

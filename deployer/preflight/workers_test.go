@@ -1,0 +1,87 @@
+package preflight
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// withWorker gives the application a worker as it should be.
+func (s *situation) withWorker(change func(blue, green *Worker)) {
+	s.app.Spec.Workers = append(s.app.Spec.Workers, v1alpha1.WorkerSpec{Name: "mail"})
+	side := func(c v1alpha1.Color, size int32) Worker {
+		return Worker{
+			Name: "mail", Color: c, Deployment: "app-mail-" + string(c), Exists: true, Replicas: size,
+			Labels: map[string]string{"app": "mail", "version": string(c)}, Containers: []string{"worker"}, Colored: true,
+		}
+	}
+	blue, green := side(v1alpha1.Blue, 2), side(v1alpha1.Green, 0)
+	change(&blue, &green)
+	s.facts.Workers = []Worker{blue, green}
+}
+
+func TestWorkers(t *testing.T) {
+	t.Parallel()
+	onBothSides := fault("WorkerContainer", application, "spec.workers[mail].container")
+	const side = "spec.workers[mail].green.deployment"
+	for name, tt := range map[string]struct {
+		change func(*situation, *Worker, *Worker)
+		want   []found
+	}{
+		"as it should be": {func(*situation, *Worker, *Worker) {}, nil},
+		"of two containers, none is named": {func(_ *situation, blue, green *Worker) {
+			blue.Containers, green.Containers = []string{"worker", "proxy"}, []string{"worker", "proxy"}
+		}, append(onBothSides, onBothSides...)},
+		"of two containers, the application's": {func(s *situation, blue, green *Worker) {
+			s.app.Spec.Container, blue.Containers, green.Containers = "worker", []string{"worker", "proxy"}, []string{"worker", "proxy"}
+		}, nil},
+		"a container that does not exist": {func(s *situation, _, _ *Worker) {
+			s.app.Spec.Workers[0].Container = "web"
+		}, append(onBothSides, onBothSides...)},
+		"one Deployment for both sides": {func(_ *situation, _, green *Worker) { green.Deployment = "app-mail-blue" }, append(
+			fault("WorkerShared", application, "spec.workers[mail].blue.deployment"), fault("WorkerShared", application, side)...)},
+		"the Deployment of a colour": {
+			func(_ *situation, _, green *Worker) { green.Deployment = "app-green" }, fault("WorkerShared", application, side),
+		},
+		"another application's, too": {
+			func(_ *situation, _, green *Worker) { green.Others = []string{"other"} }, fault("WorkerShared", application, side),
+		},
+		"users reach it": {func(s *situation, blue, _ *Worker) {
+			s.blue().Spec.Selector = map[string]string{"version": "blue"} // too little
+		}, fault("WorkerSelected", "deployment shop/app-mail-blue", "spec.template.metadata.labels")},
+		"it runs on both sides": {
+			func(_ *situation, _, green *Worker) { green.Replicas = 1 },
+			warning("WorkerIdle", "deployment shop/app-mail-green", "spec.replicas"),
+		},
+		"it runs on both sides during a release": {func(s *situation, _, green *Worker) {
+			green.Replicas, s.app.Status.Active = 1, &v1alpha1.Claim{}
+		}, nil},
+		"the idle side is missing, and is made": {func(_ *situation, _, green *Worker) { green.Exists = false }, nil},
+		"the idle side is missing, and cannot be made": {func(_ *situation, blue, green *Worker) {
+			green.Exists, blue.Colored = false, false
+		}, fault("WorkerMissing", application, side)},
+		"the live side is missing": {
+			func(_ *situation, blue, _ *Worker) { blue.Exists = false },
+			warning("WorkerMissing", application, "spec.workers[mail].blue.deployment"),
+		},
+		"both are missing": {func(_ *situation, blue, green *Worker) {
+			blue.Exists, green.Exists = false, false
+		}, fault("WorkerMissing", application, "spec.workers[mail].blue.deployment")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := good()
+			s.withWorker(func(blue, green *Worker) { tt.change(s, blue, green) })
+			var got []found
+			for _, f := range s.check() {
+				got = append(got, found{f.Severity, f.Reason, f.Object, f.Field})
+				expectCommands(t, f)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,40 @@
+package track
+
+import "github.com/turnout-dev/turnout/api/v1alpha1"
+
+// WorkersGoTo is the side whose workers are to run at the end of a release: that of the users.
+func WorkersGoTo(r *v1alpha1.Release) v1alpha1.Color {
+	m := r.Status.Milestones
+	if r.Status.Failure != nil && m.KeptAt == nil {
+		return m.Target.Other()
+	}
+	return m.Target
+}
+
+// works reports whether the application has workers, or the release has begun to move them.
+func works(r *v1alpha1.Release, o Observed) bool { return len(o.Workers) > 0 || workersMoved(r, o) }
+
+// workersMoved reports whether the release may have started or stopped a worker.
+func workersMoved(r *v1alpha1.Release, _ Observed) bool {
+	return r.Status.Milestones.WorkersIntendedAt != nil
+}
+
+// handed is also true once users are to be switched: a worker that was added to the spec after
+// that is the next release's.
+func handed(r *v1alpha1.Release) bool {
+	m := r.Status.Milestones
+	return m.WorkersAt != nil || m.SwitchIntendedAt != nil
+}
+
+func recalled(r *v1alpha1.Release) bool { return r.Status.Milestones.RecalledAt != nil }
+func relieved(r *v1alpha1.Release) bool { return r.Status.Milestones.RelievedAt != nil }
+
+// Idle returns the first worker of a side that does not do its work yet.
+func (o Observed) Idle(c v1alpha1.Color) (WorkerSide, bool) {
+	for _, w := range o.Workers {
+		if s := w.Sides[c]; !s.Works() {
+			return s, true
+		}
+	}
+	return WorkerSide{}, false
+}

@@ -1,0 +1,108 @@
+package track
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// cutShort: the process ends.
+func (w *model) cutShort() bool { return w.rng.IntN(4) == 0 }
+
+// scaleWorkers gives a side's workers a size.
+func (w *model) scaleWorkers(c v1alpha1.Color, size int32) {
+	for _, worker := range w.o.Workers {
+		s := worker.Sides[c]
+		if size == 0 && s.Replicas > 0 {
+			s.Stopped = s.Replicas
+		}
+		s.Replicas, s.RolledOut = size, size > 0 && w.rng.IntN(3) > 0
+		worker.Sides[c] = s
+	}
+}
+
+// handOver may be cut short after each of its effects.
+func (w *model) handOver() {
+	m, now := &w.r.Status.Milestones, metav1.NewTime(w.o.Now)
+	if w.o.Locked || m.Approved == nil || w.r.Status.Failure != nil || w.r.Spec.Kind == v1alpha1.Rollback {
+		w.t.Errorf("workers of %s start, locked: %v, approved: %v, failed: %+v", m.Target, w.o.Locked, m.Approved, w.r.Status.Failure)
+	}
+	if w.r.LastWeight() == nil { // the watch of pods that have users takes the gate's place
+		w.judgeMove(m.Target)
+	}
+	m.WorkersIntendedAt = &now
+	if w.cutShort() {
+		return
+	}
+	w.scaleWorkers(m.Target, WorkerSize(w.o.Workers[0].Sides[m.Target], w.o.Workers[0].Sides[m.Target.Other()], false))
+	if _, waits := w.o.Idle(m.Target); waits || w.cutShort() {
+		return
+	}
+	w.scaleWorkers(m.Target.Other(), 0)
+	if !w.cutShort() {
+		m.WorkersAt = &now
+	}
+}
+
+func (w *model) recall() {
+	to, now := WorkersGoTo(w.r), metav1.NewTime(w.o.Now)
+	w.scaleWorkers(to, WorkerSize(w.o.Workers[0].Sides[to], w.o.Workers[0].Sides[to.Other()], true))
+	if !w.cutShort() {
+		w.r.Status.Milestones.RecalledAt = &now
+	}
+}
+
+func (w *model) relieve() {
+	to, now := WorkersGoTo(w.r), metav1.NewTime(w.o.Now)
+	if w.alone && w.live != to {
+		w.t.Errorf("workers of %s are stopped, where users are", to.Other())
+	}
+	if _, waits := w.o.Idle(to); waits {
+		w.scaleWorkers(to, WorkerSize(w.o.Workers[0].Sides[to], w.o.Workers[0].Sides[to.Other()], true))
+		return
+	}
+	w.scaleWorkers(to.Other(), 0)
+	if !w.cutShort() {
+		w.r.Status.Milestones.RelievedAt = &now
+	}
+}
+
+// runs reports whether a side's workers were started.
+func (w *model) runs(c v1alpha1.Color) bool {
+	return len(w.o.Workers) == 0 || w.o.Workers[0].Sides[c].Replicas > 0
+}
+
+// judgeWork: there is no time without workers.
+func (w *model) judgeWork() {
+	if !w.runs(v1alpha1.Blue) && !w.runs(v1alpha1.Green) {
+		w.t.Error("nobody works")
+	}
+}
+
+// judgeWorkers checks the workers when users are moved to a colour.
+func (w *model) judgeWorkers(c v1alpha1.Color) {
+	forward := w.r.Spec.Kind == v1alpha1.Deploy && c == w.r.Status.Milestones.Target
+	switch {
+	case len(w.o.Workers) == 0:
+	case !w.runs(c):
+		w.t.Errorf("users are moved to %s, and its workers were not started", c)
+	case forward && !w.o.Workers[0].Sides[c].Works():
+		w.t.Errorf("users are moved to %s, and its workers are not ready", c)
+	case forward && !w.o.Workers[0].Sides[c.Other()].Ended(w.o.Now):
+		w.t.Errorf("users are moved to %s, and the workers of the other version still run", c)
+	}
+}
+
+// judgeWorkersAtTheEnd: the workers that run are of the version that users have.
+func (w *model) judgeWorkersAtTheEnd() {
+	f := w.r.Status.Failure
+	if len(w.o.Workers) == 0 || !w.alone {
+		return
+	}
+	if !w.runs(w.live) {
+		w.t.Errorf("users are on %s, and its workers do not run; failed: %+v", w.live, f)
+	}
+	if done := f == nil || w.r.Spec.Kind == v1alpha1.Deploy; done && w.runs(w.live.Other()) {
+		w.t.Errorf("users are on %s, and the workers of the other version run; failed: %+v", w.live, f)
+	}
+}
