@@ -113,6 +113,29 @@ func TestTheProjectsOwnWorkflowsPassActionlint(t *testing.T) {
 	}
 }
 
+// What is too slow for each change runs every night: all of it, under names that the Makefile has.
+func TestEverySlowTargetRunsEveryNight(t *testing.T) {
+	text := read(t, project+"/.github/workflows/nightly.yml")
+	if !strings.Contains(text, "\n  schedule:\n    - cron: ") {
+		t.Error("nightly.yml has no schedule")
+	}
+	found := regexp.MustCompile(`target: \[(.+)\]`).FindStringSubmatch(text)
+	if found == nil {
+		t.Fatal("nightly.yml has no targets")
+	}
+	got := strings.Split(found[1], ", ")
+	slices.Sort(got)
+	if diff := cmp.Diff([]string{"conformance", "fuzz", "test-crash", "test-long"}, got); diff != "" {
+		t.Errorf("targets (-want +got):\n%s", diff)
+	}
+	makefile := read(t, project+"/Makefile")
+	for _, target := range got {
+		if !strings.Contains(makefile, "\n.PHONY: "+target+"\n") {
+			t.Errorf("the Makefile has no target %s", target)
+		}
+	}
+}
+
 // A workflow that promises the protection of an environment must name one.
 func TestTheButtonThatPromotesWaitsForReviewers(t *testing.T) {
 	w, problems := actionlint.Parse([]byte(examples(t)["promote.yml"]))
