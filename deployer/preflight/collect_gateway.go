@@ -25,7 +25,7 @@ func lookAtGateways(ctx context.Context, from client.Reader, f *Facts) (g Gatewa
 	if client.IgnoreNotFound(err) != nil {
 		return g, nil, fmt.Errorf("reading %s: %w", f.Routes, err)
 	}
-	if g.Classes, err = readClasses(ctx, from, object); err != nil {
+	if err = readClasses(ctx, from, object, &g); err != nil {
 		return g, nil, err
 	}
 	if g.Health, err = readPolicies(ctx, from, f.App, "HealthCheckPolicy"); err != nil {
@@ -49,20 +49,22 @@ func lookAtGateways(ctx context.Context, from client.Reader, f *Facts) (g Gatewa
 }
 
 // readClasses reads the classes of a route's parent Gateways. A Gateway that may not be read, in
-// another namespace, is not judged.
-func readClasses(ctx context.Context, from client.Reader, object *unstructured.Unstructured) (map[string]string, error) {
+// another namespace, is only named.
+func readClasses(ctx context.Context, from client.Reader, object *unstructured.Unstructured, into *Gateways) error {
 	spec, _, _ := unstructured.NestedMap(object.Object, "spec")
 	gateways, err := route.ParentGateways(ctx, from, object.GetNamespace(), spec)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	classes := map[string]string{}
+	into.Classes = map[string]string{}
 	for _, g := range gateways {
 		if g.Readable {
-			classes[g.Ref] = g.Class
+			into.Classes[g.Ref] = g.Class
+		} else {
+			into.Unread = append(into.Unread, g.Ref)
 		}
 	}
-	return classes, nil
+	return nil
 }
 
 // readPolicies reads GKE's policies of a kind that target the colours' Services.

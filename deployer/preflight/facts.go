@@ -56,6 +56,8 @@ type Gateways struct {
 	// Classes are the gatewayClassNames of the parents that could be read, by the
 	// parent's text.
 	Classes map[string]string
+	// Unread are the parents that could not be read, by their text: their classes are not known.
+	Unread []string
 	// Health and Backend are the specs of a colour's HealthCheckPolicy and GCPBackendPolicy,
 	// without their target; missing if there is none.
 	Health, Backend map[v1alpha1.Color]map[string]any

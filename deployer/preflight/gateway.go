@@ -62,7 +62,7 @@ func parents(f Facts) []v1alpha1.Finding {
 // (cloud.google.com/kubernetes-engine/docs/how-to/gatewayclass-capabilities) [unverified].
 const classic = "gke-l7-gxlb"
 
-// classes finds Gateways that cannot weigh.
+// classes finds Gateways that cannot weigh, and those of which that is not known.
 func classes(f Facts) []v1alpha1.Finding {
 	var all []v1alpha1.Finding
 	for parent, class := range f.Gateways.Classes {
@@ -70,6 +70,14 @@ func classes(f Facts) []v1alpha1.Finding {
 			all = append(all, f.about("httproute", f.Routes.Name).fault("Class", "spec.parentRefs",
 				"%s is of class %s, which cannot divide users between two Services: use gke-l7-global-external-managed", parent, class))
 		}
+	}
+	if f.App.Spec.Canary == nil || !byGKE(f) { // the weights of any other controller are part of the Gateway API's core
+		return all
+	}
+	for _, parent := range f.Gateways.Unread {
+		all = append(all, f.about("httproute", f.Routes.Name).warning("ClassUnread", "spec.parentRefs",
+			"%s cannot be read, so its class is not known, and one of class %s would not divide users by the weights of spec.canary: "+
+				"let Turnout get gateways in that namespace, or look at its spec.gatewayClassName yourself", parent, classic))
 	}
 	return all
 }

@@ -68,6 +68,13 @@ func TestPreflightOfAGateway(t *testing.T) {
 			[]found{{fault, "Class", shop, "spec.parentRefs"}},
 		},
 		{
+			"a class that cannot be read", func(f *Facts) {
+				f.App.Spec.Canary, f.Gateways.Unread = &v1alpha1.CanarySpec{}, []string{"gateway infra/outside"}
+			},
+			[]found{{warning, "ClassUnread", shop, "spec.parentRefs"}},
+		},
+		{"a class that cannot be read, and no canary", func(f *Facts) { f.Gateways.Unread = []string{"gateway infra/outside"} }, nil},
+		{
 			"no health check policies", func(f *Facts) { f.Gateways.Health = nil },
 			[]found{{warning, "HealthCheckPolicy", "service shop/app-blue-svc", ""}},
 		},
