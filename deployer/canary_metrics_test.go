@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // newJudgedCanary has such steps, and the grants for its metrics.
@@ -186,5 +187,21 @@ func TestMetricsAreJudgedWhileAStepOfACanaryIsHeldBack(t *testing.T) {
 				t.Errorf("its weights (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// The proof asks once a second. In a short window that may be all there is, and does not judge a
+// version.
+func TestOwnRequestsOfTheProofDoNotMakeSamplesEnough(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		url  string
+		want [2]float64
+	}{"asked": {"https://shop.example.com", [2]float64{9, 60}}, "not asked": {"", [2]float64{0, 0}}} {
+		w := &metricsWatch{bg: &v1alpha1.BlueGreen{}, when: track.MetricsWatch{Window: time.Minute, Weight: 5}}
+		w.bg.Spec.URL = tt.url
+		if got := w.ownRequests(); got != tt.want {
+			t.Errorf("%s: %v, want %v", name, got, tt.want)
+		}
 	}
 }

@@ -20,6 +20,7 @@ type dryRun struct {
 	generation int64 // of the BlueGreen
 	next       time.Time
 	findings   []v1alpha1.Finding
+	unusable   unusable
 }
 
 func (r *dryRuns) get(app client.ObjectKey) dryRun {

@@ -33,6 +33,7 @@ type checking struct {
 func (c checking) judge(ctx context.Context, w *work) []v1alpha1.Finding {
 	spec := w.bg.Spec.Analysis
 	if spec == nil {
+		noteUnusable(w, unusable{})
 		return nil
 	}
 	through, err := c.metrics.loadBalancer(ctx, w.bg, w.o.Routes)
@@ -51,9 +52,14 @@ func (c checking) judge(ctx context.Context, w *work) []v1alpha1.Finding {
 		all = append(all, f)
 	}
 	if len(problems) > 0 {
+		noteUnusable(w, unusable{v1alpha1.ReasonChecksInvalid, problems[0].Field + ": " + problems[0].Text})
 		return all
 	}
-	return c.tryOut(ctx, w, plan, through)
+	found := c.tryOut(ctx, w, plan, through)
+	if run := c.dryRuns.get(client.ObjectKeyFromObject(w.bg)); run.generation == w.bg.Generation {
+		noteUnusable(w, run.unusable)
+	}
+	return found
 }
 
 // ofChecks is a warning about the application's checks.
@@ -89,11 +95,15 @@ func (c checking) tryOut(ctx context.Context, w *work, plan analysis.Plan, throu
 	}
 	if unseen != "" {
 		run.next = w.o.Now.Add(dryRunRetry)
+		run.unusable = unusable{v1alpha1.ReasonMetricsNotRead, unseen}
 		run.findings = append(run.findings, ofChecks(w.bg, "MetricsUnseen", w.bg.MetricsGrant().Field,
 			"the metrics cannot be read, so a release has no verdict on them: "+unseen))
 	} else {
 		for i, r := range readings {
 			run.findings = append(run.findings, tried(w, plan.Checks[i], r)...)
+			if why := refusedQuery(plan.Checks[i], r); why != "" && run.unusable.reason == "" {
+				run.unusable = unusable{v1alpha1.ReasonQueryRefused, why}
+			}
 		}
 	}
 	c.dryRuns.set(key, run)

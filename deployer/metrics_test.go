@@ -167,8 +167,8 @@ func TestMetricsDecideHowASoakEnds(t *testing.T) {
 			live: v1alpha1.Green, said: []string{"no metrics since", "503", "users stay on green"},
 		},
 		{
-			name: "away are observed", away: true, lacking: "503", observe: true, phase: v1alpha1.ReleaseSucceeded, live: v1alpha1.Green,
-			said: []string{"503"},
+			name: "away are observed", away: true, observe: true, phase: v1alpha1.ReleaseSucceeded, live: v1alpha1.Green,
+			said: []string{"the soak did not wait for metrics: 0 of 1 checks had a verdict in the end"},
 		},
 	}
 	for _, tt := range tests {
@@ -181,8 +181,15 @@ func TestMetricsDecideHowASoakEnds(t *testing.T) {
 					observed(a)
 				}
 			})
+			if tt.observe && !tt.away {
+				w.configure(`{"soak":"1h"}`) // it waits for no window beyond its time
+			}
 			w.run()
 			rel := w.submit("a")
+			if tt.observe && !tt.away {
+				w.foundAbout(rel, "60 of 200 were errors")
+				w.configure(`{"soak":"2s"}`)
+			}
 			if tt.lacking != "" {
 				w.awaitMetrics(rel, tt.lacking)
 				w.configure(`{"analysis":{"deadline":"1ms"}}`)
@@ -338,7 +345,15 @@ func TestChecksAreTriedOutWhenTheyChange(t *testing.T) {
 			return fmt.Sprint(w.application().Status.Findings)
 		})
 	}
+	condition := func(reason string) {
+		t.Helper()
+		w.until("the condition "+reason, func() bool {
+			c := w.condition(v1alpha1.ConditionMetricsUnusable)
+			return c == nil && reason == "" || c != nil && c.Reason == reason
+		}, func() string { return fmt.Sprint(w.application().Status.Conditions) })
+	}
 	await(v1alpha1.SeverityError, "Analysis", "spec.analysis.checks[0].pass", "column")
+	condition(v1alpha1.ReasonChecksInvalid)
 	w.configure(`{"analysis":{"mode":"Observe"}}`)
 	w.awaitReason(v1alpha1.ReasonReady)
 	await(v1alpha1.SeverityWarning, "Analysis", "spec.analysis.checks[0].pass")
@@ -347,12 +362,14 @@ func TestChecksAreTriedOutWhenTheyChange(t *testing.T) {
 	w.configure(fmt.Sprintf(`{"analysis":{"mode":"Enforce","checks":[{"name":"failures","query":%q,"samples":%q,"pass":"value < 1.0"}]}}`,
 		check.Query, check.Samples))
 	await(v1alpha1.SeverityWarning, "MetricsCheck", "check failures: its query was refused: unknown function")
+	condition(v1alpha1.ReasonQueryRefused)
 	w.awaitReason(v1alpha1.ReasonReady)
 	p.change(func() { p.refuses = "" })
 	w.configure(`{"analysis":{"deadline":"1m"}}`)
 	w.until("the check to be tried again", func() bool { return !said(v1alpha1.SeverityWarning, "MetricsCheck", "refused") }, func() string {
 		return fmt.Sprint(w.application().Status.Findings)
 	})
+	condition("")                                                         // one that finds nothing can be used
 	if !said(v1alpha1.SeverityWarning, "MetricsCheck", "found nothing") { // there is no series of errors
 		t.Errorf("the findings are %v", w.application().Status.Findings)
 	}

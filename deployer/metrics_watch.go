@@ -49,6 +49,10 @@ func (j judging) conclude(ctx context.Context, a *attempt, w *metricsWatch) (pau
 	switch v.Outcome {
 	case track.MetricsAgain:
 		a.wakeAt(v.At)
+		if a.bg.Spec.Analysis.Mode == v1alpha1.AnalysisObserve {
+			w.wouldWait(a, v)
+			return pause{}, nil
+		}
 		return pause{until: v.At, message: v.Message, waits: v.Waits}, nil
 	case track.MetricsHeld:
 		return pause{}, nil
@@ -62,6 +66,20 @@ func (j judging) conclude(ctx context.Context, a *attempt, w *metricsWatch) (pau
 		return pause{}, nil
 	}
 	return pause{}, f
+}
+
+// wouldWait says, at the end of a soak or step that is only observed, that it would have waited for
+// metrics.
+func (w *metricsWatch) wouldWait(a *attempt, v track.MetricsVerdict) {
+	if v.Waits == nil || a.o.Now.Before(w.when.SoakEnds) {
+		return
+	}
+	what := "the soak"
+	if w.when.Weight > 0 {
+		what = fmt.Sprintf("the step of %d %%", w.when.Weight)
+	}
+	a.finding(fmt.Sprintf("spec.analysis.mode is Observe, so %s did not wait for metrics: %d of %d checks had a verdict in the end", what,
+		v.Waits.Done, v.Waits.Of))
 }
 
 // watch is the watch of a soaking release's metrics; nil if they are not judged.
@@ -244,6 +262,7 @@ func (w *metricsWatch) read(ctx context.Context, of v1alpha1.Color, end time.Tim
 		End: end, Of: w.through.values(w.bg, of, versions[of]), Beside: w.through.values(w.bg, of.Other(), versions[of.Other()]),
 	}
 	access, bg, checks, both := w.from, w.bg.DeepCopy(), w.plan.Checks, w.when.Weight > 0
+	own := w.ownRequests()
 	q := question{what: "the metrics of " + bg.Name, about: fmt.Sprint(of, end.UnixMicro())}
 	return ask(ctx, w.turn, q, func(ctx context.Context) (readings, error) {
 		c, err := access.client(ctx, bg)
@@ -252,7 +271,9 @@ func (w *metricsWatch) read(ctx context.Context, of v1alpha1.Color, end time.Tim
 		}
 		read := readings{of: analysis.Read(ctx, c, checks, window)}
 		if both {
+			setOwn(read.of, own[0])
 			read.beside = analysis.Read(ctx, c, checks, analysis.Window{End: end, Of: window.Beside, Beside: window.Of})
+			setOwn(read.beside, own[1])
 		}
 		return read, nil
 	})

@@ -57,6 +57,18 @@ const ConditionWithdrawUnconfirmed = "WithdrawUnconfirmed"
 // other reason is [ReasonOldRoutes]: a Gateway does not report that it has taken it up.
 const ReasonNotWritten = "NotWritten"
 
+// ConditionMetricsUnusable of a BlueGreen: True while a release would have no verdict from the
+// checks of spec.analysis. Turnout tries them out at the first look after a change, and every
+// hour. It keeps no rollback; the message says what is wrong.
+const ConditionMetricsUnusable = "MetricsUnusable"
+
+// Reasons of [ConditionMetricsUnusable].
+const (
+	ReasonChecksInvalid  = "ChecksInvalid"  // a check is wrong by itself, such as an expression that does not compile
+	ReasonQueryRefused   = "QueryRefused"   // the server refused a check's query, or the query cannot be asked
+	ReasonMetricsNotRead = "MetricsNotRead" // the server did not answer
+)
+
 // Phases of a BlueGreen, for people to read.
 const (
 	PhaseBlocked   = "Blocked"   // its condition Ready is False

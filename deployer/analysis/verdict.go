@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"time"
 
@@ -21,6 +22,8 @@ type Reading struct {
 	Because v1alpha1.NoVerdictReason
 	// Detail is the server's own explanation.
 	Detail string
+	// Own is how many of the samples may be Turnout's own requests to the public address.
+	Own float64
 }
 
 // Point is a reading as recorded, without a verdict. Its because is why the reading cannot count.
@@ -49,10 +52,13 @@ func (c Check) Point(at time.Time, r Reading) v1alpha1.CheckPoint {
 		p.Value = v1alpha1.NumberOf(v)
 	}
 	switch {
-	case p.Samples == "", samples >= float64(c.minSamples) && value != nil && p.Value == "":
+	case p.Samples == "", samples-r.Own >= float64(c.minSamples) && value != nil && p.Value == "":
 		p.Because = v1alpha1.NoVerdictNotFinite
-	case samples < float64(c.minSamples):
+	case samples-r.Own < float64(c.minSamples):
 		p.Because = v1alpha1.NoVerdictTooFew
+		if r.Own > 0 && samples >= float64(c.minSamples) {
+			p.Detail = fmt.Sprintf("up to %.0f of them may be Turnout's own requests", r.Own)
+		}
 	case value == nil:
 		p.Because = v1alpha1.NoVerdictEmpty
 	}

@@ -21,6 +21,9 @@ func compiled(t *testing.T, pass string) Check {
 
 func read(value, samples float64) Reading { return Reading{Value: &value, Samples: &samples} }
 
+// ours is a reading among whose samples are so many of Turnout's own requests.
+func ours(r Reading, own float64) Reading { r.Own = own; return r }
+
 func TestVerdicts(t *testing.T) {
 	t.Parallel()
 	const exact, below, twice = "", "value < 0.01", "value <= other * 2.0"
@@ -38,6 +41,9 @@ func TestVerdicts(t *testing.T) {
 		{"below the bound", below, read(0.001, 100), nil, v1alpha1.VerdictPass, ""},
 		{"above it", below, read(0.02, 100), nil, v1alpha1.VerdictFail, ""},
 		{"too few samples", below, read(0.9, 99.9), nil, v1alpha1.VerdictNone, v1alpha1.NoVerdictTooFew},
+		{"too few beside our own", below, ours(read(0.001, 210), 200), nil, v1alpha1.VerdictNone, v1alpha1.NoVerdictTooFew},
+		{"too few beside our own, errors", exact, ours(read(210, 210), 200), zero, v1alpha1.VerdictNone, v1alpha1.NoVerdictTooFew},
+		{"enough beside our own", below, ours(read(0.001, 300), 200), nil, v1alpha1.VerdictPass, ""},
 		{"no samples at all", below, Reading{}, nil, v1alpha1.VerdictNone, v1alpha1.NoVerdictTooFew},
 		{"nothing found", below, Reading{Samples: &hundred}, nil, v1alpha1.VerdictNone, v1alpha1.NoVerdictEmpty},
 		{"not a number", below, read(math.NaN(), 100), nil, v1alpha1.VerdictNone, v1alpha1.NoVerdictNotFinite},
