@@ -43,10 +43,12 @@ type model struct {
 	// verdict for its step yet.
 	promoted int32
 	unjudged bool
-	// foreign: somebody else has written the routes.
-	foreign bool
-	told    time.Time // when the load balancer last said that the target is healthy
-	moves   []v1alpha1.Color
+	// foreign: somebody else has written the routes. mixed: users are on both colours since then, and
+	// the rollback brings them together: the target runs, and has users.
+	foreign, mixed bool
+	meddled        bool      // somebody else has changed anything
+	told           time.Time // when the load balancer last said that the target is healthy
+	moves          []v1alpha1.Color
 }
 
 func newModel(t *testing.T, seed uint64, kind v1alpha1.ReleaseKind) *model {
@@ -67,6 +69,9 @@ func newModel(t *testing.T, seed uint64, kind v1alpha1.ReleaseKind) *model {
 		w.o.Routes.LoadBalancer = v1alpha1.LoadBalancerGateway
 		w.divide(0)
 	}
+	if kind == v1alpha1.Rollback && w.rng.IntN(2) == 0 {
+		w.mix()
+	}
 	if w.rng.IntN(2) == 0 {
 		w.o.Workers = []Worker{{Name: "mail", Sides: map[v1alpha1.Color]WorkerSide{
 			w.live:         {Side: Side{DeploymentExists: true, Replicas: 1, RolledOut: true}},
@@ -74,6 +79,17 @@ func newModel(t *testing.T, seed uint64, kind v1alpha1.ReleaseKind) *model {
 		}}}
 	}
 	return w
+}
+
+// mix divides users by no release, as somebody may have left them.
+func (w *model) mix() {
+	w.mixed = true
+	w.r.Status.Route = &v1alpha1.RouteStatus{Mixed: true}
+	t := &w.o.Target
+	t.Image, t.TemplateHash, t.RolledOut, t.Replicas = w.image(), "h0", true, int32(1+w.rng.IntN(2))
+	w.o.Routes.LoadBalancer = v1alpha1.LoadBalancerGateway
+	w.newPods(int(t.Replicas))
+	w.divide(int32(1 + w.rng.IntN(int(whole)-1)))
 }
 
 // steps are some of a canary, each with a larger weight than the one before. Some end after a time,
@@ -138,7 +154,9 @@ func (w *model) disturb(calm bool) {
 	case 6:
 		w.o.Locked = true
 	case 7: // the owner changes the live pod template, from which the target's is created
-		w.template++
+		if !w.mixed { // it is there
+			w.template++
+		}
 	case 8: // the commit's image changes
 		if m.Built != nil {
 			w.digest++
@@ -157,6 +175,10 @@ func (w *model) disturb(calm bool) {
 
 // meddle changes the target, or the routes, as somebody else might.
 func (w *model) meddle() {
+	if w.mixed && w.alone { // what has users was changed, which is noticed before anything else
+		return
+	}
+	w.meddled = true
 	switch t := &w.o.Target; w.rng.IntN(5) {
 	case 4:
 		if !w.alone && w.o.Routes.Gateway != nil { // other weights
@@ -259,7 +281,7 @@ func (w *model) take(s v1alpha1.Step) {
 			onGCE(&w.o)
 		}
 		w.told, m.WarmedAt = w.o.Now, &now
-		w.r.Status.Route = &v1alpha1.RouteStatus{HealthySince: &metav1.MicroTime{Time: w.o.Now.Add(-time.Hour)}}
+		w.r.Status.Route = &v1alpha1.RouteStatus{Mixed: w.mixed, HealthySince: &metav1.MicroTime{Time: w.o.Now.Add(-time.Hour)}}
 	case v1alpha1.StepVerify:
 		w.verify()
 	case v1alpha1.StepPromote:
@@ -299,6 +321,15 @@ func (w *model) stage() {
 		w.t.Errorf("stages over what somebody else put on %s", t.Color)
 	}
 	hash := fmt.Sprint("h", w.template)
+	if w.mixed && t.Image == want && t.TemplateHash == hash { // scaled: its pods have users
+		for range max(0, int(w.o.Size-t.Replicas)) {
+			w.pods++
+			t.Pods = append(t.Pods, Pod{Name: fmt.Sprint("p", w.pods)})
+		}
+		t.Replicas, t.RolledOut = max(t.Replicas, w.o.Size), true
+		m.Staged = &v1alpha1.StagedMilestone{Image: t.Image, TemplateHash: t.TemplateHash, Replicas: t.Replicas}
+		return
+	}
 	if t.Image != want || t.TemplateHash != hash || t.Replicas < w.o.Size || !t.RolledOut {
 		if w.reached() {
 			w.t.Errorf("stages over %s, where users are", t.Color)
@@ -547,7 +578,10 @@ func (w *model) run() (ended bool) {
 	for i := range 300 {
 		w.disturb(i > 150)
 		if !w.alone {
-			if _, found := Interference(w.r, w.o); found {
+			if why, found := Interference(w.r, w.o); found {
+				if w.mixed && !w.meddled {
+					w.t.Errorf("it gives up on the users whom it was to bring together: %s", why)
+				}
 				w.fail(v1alpha1.FaultInterference)
 			}
 		}
@@ -571,7 +605,10 @@ func (w *model) judgeEnd() {
 	if w.alone && len(w.moves) > 2 || w.alone && len(w.moves) == 2 && (w.r.Spec.Kind == v1alpha1.Rollback || w.moves[1] != m.Previous.Color) {
 		w.t.Errorf("traffic was moved to %v", w.moves)
 	}
-	if w.share > 0 && w.share < whole && !w.foreign && (f == nil || f.Class != v1alpha1.FaultInterference) {
+	if w.mixed && f == nil && w.alone && w.share != whole {
+		w.t.Errorf("users were to be brought together, and %s has %d %% of them", m.Target, w.share)
+	}
+	if w.share > 0 && w.share < whole && !w.foreign && (!w.mixed || f == nil) && (f == nil || f.Class != v1alpha1.FaultInterference) {
 		w.t.Errorf("it has ended, and %s has %d %% of the users: %+v", m.Target, w.share, f)
 	}
 	w.judgeWorkersAtTheEnd()
