@@ -39,7 +39,8 @@ func lookAtGateways(ctx context.Context, from client.Reader, f *Facts) (g Gatewa
 		if err != nil {
 			return g, nil, err
 		}
-		for _, u := range users {
+		g.Unseen = users.Unseen
+		for _, u := range users.By {
 			if u != (route.Follower{Kind: "httproute", Namespace: f.App.Namespace, Name: f.Routes.Name}) {
 				g.Others[c] = append(g.Others[c], u)
 			}

@@ -63,6 +63,8 @@ type Gateways struct {
 	Health, Backend map[v1alpha1.Color]map[string]any
 	// Others are the other routes that send users to a colour's Service.
 	Others map[v1alpha1.Color][]route.Follower
+	// Unseen are the kinds of such routes that may be listed in the application's namespace only.
+	Unseen []string
 }
 
 // Config is a BackendConfig.

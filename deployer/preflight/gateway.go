@@ -155,6 +155,12 @@ func fieldsOf(spec map[string]any) map[string]any {
 // otherRoutes finds other routes that send users to one of the colours.
 func otherRoutes(f Facts) []v1alpha1.Finding {
 	var all []v1alpha1.Finding
+	if kinds := f.Gateways.Unseen; len(kinds) > 0 {
+		all = append(all, f.about("httproute", f.Routes.Name).warning("RoutesUnseen", "",
+			"only namespace %s is searched for routes to service %s and %s, since Turnout may list no %ss of other namespaces: if a "+
+				"ReferenceGrant lets any lead there, look at them yourself", f.App.Namespace, f.App.Side(v1alpha1.Blue).Service,
+			f.App.Side(v1alpha1.Green).Service, strings.Join(kinds, "s, ")))
+	}
 	for _, c := range both {
 		for _, u := range f.Gateways.Others[c] {
 			object, service := about{fmt.Sprintf("%s %s/%s", u.Kind, u.Namespace, u.Name)}, f.App.Side(c).Service

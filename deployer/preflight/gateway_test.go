@@ -68,6 +68,10 @@ func TestPreflightOfAGateway(t *testing.T) {
 			[]found{{fault, "Class", shop, "spec.parentRefs"}},
 		},
 		{
+			"routes of other namespaces that cannot be listed", func(f *Facts) { f.Gateways.Unseen = []string{"grpcroute", "tcproute"} },
+			[]found{{warning, "RoutesUnseen", shop, ""}},
+		},
+		{
 			"a class that cannot be read", func(f *Facts) {
 				f.App.Spec.Canary, f.Gateways.Unread = &v1alpha1.CanarySpec{}, []string{"gateway infra/outside"}
 			},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -199,52 +200,62 @@ type Follower struct {
 
 func (u Follower) String() string { return u.Kind + " " + u.Namespace + "/" + u.Name }
 
+// Followed are the routes that send users to a Service.
+type Followed struct {
+	By []Follower
+	// Unseen are kinds of routes, in lower case, that Turnout may list in the Service's namespace only:
+	// those of other namespaces are not known.
+	Unseen []string
+}
+
 // FollowedBy returns the routes of the Gateway API, in any readable namespace, that send users to
 // a Service. References with weight 0 and standby routes do not count. Kinds that the cluster
 // lacks are skipped.
-func FollowedBy(ctx context.Context, from client.Reader, namespace, service string) ([]Follower, error) {
+func FollowedBy(ctx context.Context, from client.Reader, namespace, service string) (Followed, error) {
 	return followers(ctx, from, namespace, service, func(u *unstructured.Unstructured) bool { return !IsStandby(u) })
 }
 
 // followers are the routes that may send users to a Service, of those that are meant.
 func followers(ctx context.Context, from client.Reader, namespace, service string,
 	meant func(*unstructured.Unstructured) bool,
-) ([]Follower, error) {
-	var users []Follower
-	seen := map[Follower]bool{}
+) (Followed, error) {
+	var found Followed
 	for _, kind := range routeKinds {
-		all, err := routesOf(ctx, from, namespace, kind)
+		all, everywhere, err := routesOf(ctx, from, namespace, kind)
 		if err != nil {
-			return nil, err
+			return Followed{}, err
+		}
+		name := strings.ToLower(kind.Kind)
+		if !everywhere && !slices.Contains(found.Unseen, name) {
+			found.Unseen = append(found.Unseen, name)
 		}
 		for i := range all {
-			u := Follower{Kind: strings.ToLower(kind.Kind), Namespace: all[i].GetNamespace(), Name: all[i].GetName()}
-			if !seen[u] && meant(&all[i]) && sendsTo(&all[i], namespace, service) {
-				seen[u] = true
-				users = append(users, u)
+			u := Follower{Kind: name, Namespace: all[i].GetNamespace(), Name: all[i].GetName()}
+			if !slices.Contains(found.By, u) && meant(&all[i]) && sendsTo(&all[i], namespace, service) {
+				found.By = append(found.By, u)
 			}
 		}
 	}
-	return users, nil
+	return found, nil
 }
 
-// routesOf lists the routes of a kind: in all namespaces or, if that is not allowed, in one.
-func routesOf(ctx context.Context, from client.Reader, namespace string, kind schema.GroupVersionKind) ([]unstructured.Unstructured,
-	error,
+// routesOf lists the routes of a kind: everywhere or, if that is not allowed, in one namespace.
+func routesOf(ctx context.Context, from client.Reader, namespace string, kind schema.GroupVersionKind) (
+	routes []unstructured.Unstructured, everywhere bool, err error,
 ) {
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
-	err := from.List(ctx, list)
+	err, everywhere = from.List(ctx, list), true
 	if apierrors.IsForbidden(err) {
-		err = from.List(ctx, list, client.InNamespace(namespace))
+		err, everywhere = from.List(ctx, list, client.InNamespace(namespace)), false
 	}
 	switch {
 	case meta.IsNoMatchError(err), apierrors.IsNotFound(err):
-		return nil, nil
+		return nil, true, nil
 	case err != nil:
-		return nil, fmt.Errorf("listing %ss: %w", strings.ToLower(kind.Kind), err)
+		return nil, false, fmt.Errorf("listing %ss: %w", strings.ToLower(kind.Kind), err)
 	}
-	return list.Items, nil
+	return list.Items, everywhere, nil
 }
 
 // sendsTo reports whether a route sends anybody to a Service of a namespace.

@@ -266,7 +266,7 @@ func (r *Router) Referrers(ctx context.Context, namespace, service string) ([]st
 		// With an older role than this version's: whether somebody is there is not known.
 		return append(found, "routes of the Gateway API, which may not be read"), nil
 	}
-	for _, u := range users {
+	for _, u := range users.By {
 		found = append(found, u.String())
 	}
 	return found, err
