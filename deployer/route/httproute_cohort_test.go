@@ -1,6 +1,7 @@
 package route
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -122,6 +123,25 @@ func TestStandbyRouteWithoutTestersIsWhatItWas(t *testing.T) {
 	}
 	if !leadsCohort(u, bg.Side(v1alpha1.Green).Service) {
 		t.Error("what was read has changed")
+	}
+}
+
+// A version that does not know the testers' header finds a standby route that is right for no colour.
+// It makes it anew when no release is under way, and keeps the pods of a colour to which others may
+// be led until then. So the header needs no new format of the record.
+func TestStandbyRouteWithMatchesOfALaterVersionIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	bg, u := withCohort(t, parse(t, sharedRoute))
+	data := strings.ReplaceAll(jsonText(t, u.Object), v1alpha1.CohortHeaderName, "X-Turnout-Later")
+	later := newHTTPRoute("", "")
+	if err := json.Unmarshal([]byte(data), &later.Object); err != nil {
+		t.Fatal(err)
+	}
+	if st := ReadHTTPRoute(bg, parse(t, sharedRoute), later).Gateway.Standby; !st.Ours || st.For != "" || st.Cohort {
+		t.Errorf("it is read as %+v", st)
+	}
+	if IsStandby(later) {
+		t.Error("nobody counts as led there")
 	}
 }
 
