@@ -126,6 +126,9 @@ type BlueGreenStatus struct {
 	// them succeeds: every deploy that contains one waits for /promote.
 	RolledBack []RolledBack `json:"rolledBack,omitempty"`
 
+	// Schema is what is known of the database's schema, if spec.migrations is set.
+	Schema *SchemaStatus `json:"schema,omitempty"`
+
 	// Lock keeps every deploy from moving traffic until somebody unlocks. Rollbacks still
 	// work.
 	Lock *Lock `json:"lock,omitempty"`

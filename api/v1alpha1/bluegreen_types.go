@@ -114,6 +114,9 @@ type BlueGreenSpec struct {
 	// gateway. Default: none.
 	Canary *CanarySpec `json:"canary,omitempty"`
 
+	// Migrations change the schema of a database that both colours share. Default: none.
+	Migrations *MigrationsSpec `json:"migrations,omitempty"`
+
 	// Gate is the health gate that a staged colour must pass before the switch.
 	// +kubebuilder:default={}
 	Gate GateSpec `json:"gate,omitempty"`

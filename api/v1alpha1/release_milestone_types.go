@@ -20,6 +20,12 @@ type Milestones struct {
 	// Built: the image exists.
 	Built *BuiltMilestone `json:"built,omitempty"`
 
+	// ExpandedAt: the schema has what the new version needs.
+	ExpandedAt *metav1.Time `json:"expandedAt,omitempty"`
+
+	// ContractedAt: what only older versions needed is gone.
+	ContractedAt *metav1.Time `json:"contractedAt,omitempty"`
+
 	// AttachedAt: the target's Service is referenced by the Ingress.
 	AttachedAt *metav1.Time `json:"attachedAt,omitempty"`
 

@@ -71,6 +71,9 @@ type ReleaseStatus struct {
 	// Build is the handle of the build in progress.
 	Build *BuildStatus `json:"build,omitempty"`
 
+	// Migration is the Job that changes the schema.
+	Migration *MigrationStatus `json:"migration,omitempty"`
+
 	// Gate is the state of the health gate's rounds.
 	Gate *GateStatus `json:"gate,omitempty"`
 

@@ -8,6 +8,7 @@ type Step string
 // The steps of the three tracks.
 const (
 	StepBuild    Step = "build"    // the commit's image exists, known by digest
+	StepExpand   Step = "expand"   // the schema gets what the new version needs
 	StepAttach   Step = "attach"   // the target's Service is referenced under the standby host
 	StepStage    Step = "stage"    // the target runs the image, at the live colour's size
 	StepWarm     Step = "warm"     // the load balancer finds every endpoint of the target healthy
@@ -24,6 +25,7 @@ const (
 	StepRelieve  Step = "relieve"  // the workers of the version that users left are stopped
 	StepDiscard  Step = "discard"  // the target is shrunk
 	StepSize     Step = "size"     // the version to return to runs, at the live colour's size
+	StepContract Step = "contract" // the schema loses what only older versions needed
 )
 
 // BuildStatus is a plain handle of a build, enough to find it after a crash.

@@ -1,0 +1,193 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// MigrationsSpec says how releases change the schema of a database that both colours share.
+// A release first adds what the new version needs (expand), with the live version still in
+// use. What only older versions need goes later (contract), when nobody returns to them.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.expand) || has(self.contract)",message="migrations needs expand or contract"
+type MigrationsSpec struct {
+	// Expand runs once for each deploy, before any of its pods starts. Both versions must
+	// bear its result.
+	Expand *ExpandSpec `json:"expand,omitempty"`
+
+	// Contract runs once for a version that stays. From its start nobody returns to an older
+	// version.
+	Contract *ContractSpec `json:"contract,omitempty"`
+}
+
+// ExpandSpec is a command in the release's image that prepares the schema.
+type ExpandSpec struct {
+	// Command with its arguments, run without a shell in spec.container of the pod template
+	// that the release stages.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=4096
+	// +listType=atomic
+	Command []string `json:"command"`
+
+	// Timeout of the command, from the start of its container.
+	// +kubebuilder:default="10m"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]*)?h|[0-9]{1,7}([.][0-9]*)?(m|[mµnu]?s))+)$') && duration(self) > duration('0s') && duration(self) <= duration('8760h')",message="must be a duration such as 30s or 5m, more than 0s and at most 8760h"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	Timeout metav1.Duration `json:"timeout,omitempty"`
+}
+
+// ContractSpec is a command in the live image that removes what only older versions need.
+type ContractSpec struct {
+	ExpandSpec `json:",inline"`
+
+	// When the contract runs: by itself after spec.hold, or only when somebody types /contract.
+	// +kubebuilder:default=AfterHold
+	When ContractTime `json:"when,omitempty"`
+}
+
+// ContractTime is when a contract runs.
+//
+// +kubebuilder:validation:Enum=AfterHold;OnCommand
+type ContractTime string
+
+// When a contract runs.
+const (
+	ContractAfterHold ContractTime = "AfterHold" // after spec.hold, or earlier on command
+	ContractOnCommand ContractTime = "OnCommand" // when somebody types /contract
+)
+
+// MigrationStatus is the one Job of a release that changes the schema: a deploy's expand, or
+// a contract.
+type MigrationStatus struct {
+	// Job is its name.
+	// +kubebuilder:validation:MaxLength=63
+	Job string `json:"job"`
+
+	// IntendedAt is when Turnout was about to create it.
+	IntendedAt metav1.MicroTime `json:"intendedAt"`
+
+	// TemplateHash identifies the pod template that the Job was made from, with the image.
+	// +kubebuilder:validation:MaxLength=64
+	TemplateHash string `json:"templateHash,omitempty"`
+
+	// UID of the Job, recorded while it is still suspended. A recorded UID without its Job
+	// means that nobody knows what it did.
+	UID types.UID `json:"uid,omitempty"`
+
+	// ResumedAt is when the Job was let go.
+	ResumedAt *metav1.Time `json:"resumedAt,omitempty"`
+
+	// StartedAt is when its container started.
+	StartedAt *metav1.Time `json:"startedAt,omitempty"`
+
+	// EndedAt is when its last pod was gone or had ended.
+	EndedAt *metav1.Time `json:"endedAt,omitempty"`
+
+	// Outcome of the command, once it is known, or known to be unknown.
+	Outcome MigrationOutcome `json:"outcome,omitempty"`
+
+	// ExitCode of the command.
+	ExitCode *int32 `json:"exitCode,omitempty"`
+
+	// Message for people: why it failed, or why its outcome is unknown.
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+}
+
+// MigrationOutcome is what became of a migration.
+//
+// +kubebuilder:validation:Enum=Changed;Unchanged;Failed;Unknown
+type MigrationOutcome string
+
+// What became of a migration.
+const (
+	MigrationChanged   MigrationOutcome = "Changed"   // it succeeded; the schema may differ
+	MigrationUnchanged MigrationOutcome = "Unchanged" // it succeeded, and said that there was nothing to do
+	MigrationFailed    MigrationOutcome = "Failed"    // it failed; the schema may differ all the same
+	MigrationUnknown   MigrationOutcome = "Unknown"   // nobody can say whether it ran to its end
+)
+
+// SchemaStatus is what is known of the schema that both colours share.
+type SchemaStatus struct {
+	// Expanded are the latest deploys that changed the schema, oldest first.
+	// +kubebuilder:validation:MaxItems=20
+	// +listType=atomic
+	Expanded []SchemaChange `json:"expanded,omitempty"`
+
+	// Pending is the contract that is owed once nobody can return to an older version. Unset
+	// if none is.
+	Pending *PendingContract `json:"pending,omitempty"`
+
+	// Contract is the last contract that was begun. While it closes the way back, every
+	// rollback of a switch before it is refused.
+	Contract *ContractStatus `json:"contract,omitempty"`
+}
+
+// SchemaChange is an expand that ran.
+type SchemaChange struct {
+	// Release that ran it, by name.
+	// +kubebuilder:validation:MaxLength=63
+	Release string `json:"release"`
+
+	// Commit of the release.
+	// +kubebuilder:validation:MaxLength=64
+	Commit string `json:"commit"`
+
+	// At is when it ended.
+	At metav1.Time `json:"at"`
+
+	// Outcome: Changed, Failed or Unknown. An expand that changed nothing is not listed.
+	Outcome MigrationOutcome `json:"outcome"`
+}
+
+// PendingContract is a contract that has not begun.
+type PendingContract struct {
+	// Commit that owes it.
+	// +kubebuilder:validation:MaxLength=64
+	Commit string `json:"commit"`
+
+	// Release that brought the commit, by name.
+	// +kubebuilder:validation:MaxLength=63
+	Release string `json:"release"`
+
+	// Since is when that release's switch was confirmed.
+	Since metav1.Time `json:"since"`
+}
+
+// ContractStatus is a contract that was begun.
+type ContractStatus struct {
+	// Release of the kind Contract, by name.
+	// +kubebuilder:validation:MaxLength=63
+	Release string `json:"release"`
+
+	// UID of that release.
+	UID string `json:"uid"`
+
+	// Commit that was live, and whose image ran it.
+	// +kubebuilder:validation:MaxLength=64
+	Commit string `json:"commit"`
+
+	// IntendedAt is when the way back was closed: switches before are not taken back any more.
+	IntendedAt metav1.MicroTime `json:"intendedAt"`
+
+	// Outcome of the contract; empty while it runs. Unchanged opens the way back again.
+	Outcome MigrationOutcome `json:"outcome,omitempty"`
+
+	// EndedAt is when it ended, or when somebody declared it done.
+	EndedAt *metav1.Time `json:"endedAt,omitempty"`
+
+	// DoneBy is who declared it done, although it failed or its outcome is unknown.
+	// +kubebuilder:validation:MaxLength=1024
+	DoneBy string `json:"doneBy,omitempty"`
+
+	// Reason of that person.
+	// +kubebuilder:validation:MaxLength=1024
+	Reason string `json:"reason,omitempty"`
+}
+
+// Closed reports whether nobody returns to a version that was live before this contract.
+func (c *ContractStatus) Closed() bool {
+	return c != nil && c.Outcome != MigrationUnchanged
+}
