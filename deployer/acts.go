@@ -35,6 +35,7 @@ type common struct {
 	status     appStatus
 	through    throughGateway
 	metrics    metricsAccess
+	migrating  migrating
 }
 
 // acts are the acts of the tracks' steps, see [track.Row]. Each has only the clients that it
@@ -48,6 +49,7 @@ func (d *Deployer) acts(p common) map[v1alpha1.Step]act {
 			images:  imaging{access: p.access, registry: d.registry()},
 			pace:    d.BuildPace, grace: d.BuildGrace, retry: d.BuildRetry,
 		},
+		v1alpha1.StepExpand: expandAct{migrating: p.migrating},
 		v1alpha1.StepAttach: attachAct{
 			survey:    survey{routes: routes, workloads: workloads},
 			reference: p.reference, rollout: p.rollout, routes: routes, workloads: workloads,
@@ -109,6 +111,10 @@ func (d *Deployer) common() common {
 		},
 	}
 	p.metrics.access = p.access
+	p.migrating = migrating{
+		recorder: p.recorder,
+		jobs:     &workload.Migrations{Client: d.Client, Reader: d.Record.Reader, Clientset: d.Workloads.Clientset},
+	}
 	p.build = buildRecord{access: p.access, turns: turns{&d.calls}}
 	p.reference = reference{recorder: p.recorder, moving: p.moving, routes: d.Routes}
 	p.rollout = rollout{recorder: p.recorder, workloads: d.Workloads}

@@ -25,6 +25,9 @@ func TestActsHaveOnlyTheirClients(t *testing.T) {
 		v1alpha1.StepBuild: strings.Fields(`
 			*registry.Client client.Reader cloudbuild.Pace deployer.Google deployer.Source ledger.Meet
 			releases.UpdateRelease`),
+		v1alpha1.StepExpand: strings.Fields(`
+			jobs.Create jobs.Delete jobs.Log jobs.Observe jobs.Others jobs.Plan jobs.Resume jobs.Stop
+			releases.UpdateRelease`),
 		v1alpha1.StepAttach: strings.Fields(`
 			releases.UpdateRelease
 			routes.Attach routes.CheckTranslation routes.Detach routes.NamesHealthCheck routes.News routes.Observe

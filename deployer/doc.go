@@ -61,7 +61,7 @@
 //
 // The tracks are
 //
-//	deploy:   build attach stage warm verify promote shift workers switch confirm soak
+//	deploy:   build expand attach stage warm verify promote shift workers switch confirm soak
 //	undo:     recall restore withdraw relieve discard
 //	rollback: recall size warm switch confirm relieve
 //

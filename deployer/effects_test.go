@@ -243,6 +243,14 @@ func ofRelease(rel *v1alpha1.Release, err error) []string {
 	if b := rel.Status.Build; b != nil && b.ID != "" {
 		all = append(all, "release: Build.ID")
 	}
+	if s := rel.Status.Migration; s != nil {
+		all = append(all, "release: Migration.IntendedAt")
+		for name, is := range map[string]bool{"UID": s.UID != "", "ResumedAt": s.ResumedAt != nil, "EndedAt": s.EndedAt != nil} {
+			if is {
+				all = append(all, "release: Migration."+name)
+			}
+		}
+	}
 	if s := rel.Status.Shift; s != nil && s.Cohort != nil {
 		all = append(all, "release: cohort")
 		if s.Cohort.Generation != 0 {
@@ -287,6 +295,9 @@ func ofApplication(bg *v1alpha1.BlueGreen, err error) []string {
 		if st.Active == nil {
 			all = append(all, "application: no Active")
 		}
+	}
+	if st.Schema != nil {
+		all = append(all, "application: Schema")
 	}
 	if len(st.RolledBack) > 0 {
 		all = append(all, "application: RolledBack")

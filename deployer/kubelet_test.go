@@ -13,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
 // kubelet writes the status of a namespace's pods as a kubelet would: running and ready at once,
@@ -23,8 +25,10 @@ type kubelet struct {
 	mu sync.Mutex
 	// broken images and pods crash on start; held ones start but are not ready.
 	broken, held map[string]bool
-	pods         map[string]*corev1.Pod
-	next         int
+	// migrate says how the command of a migration's pod ends; it runs on while that is nil.
+	migrate func(*corev1.Pod) *corev1.ContainerStateTerminated
+	pods    map[string]*corev1.Pod
+	next    int
 }
 
 // nodeName is the only node. EndpointSlices omit pods without a node.
@@ -34,7 +38,7 @@ func startKubelet(t testing.TB, cfg *rest.Config, namespace string) *kubelet {
 	t.Helper()
 	kube, err := client.NewWithWatch(cfg, client.Options{Scheme: scheme()})
 	check(t, err)
-	k := &kubelet{kube: kube, broken: map[string]bool{}, held: map[string]bool{}, pods: map[string]*corev1.Pod{}}
+	k := &kubelet{kube: kube, broken: map[string]bool{}, held: map[string]bool{}, pods: map[string]*corev1.Pod{}, migrate: endsWith(0, "")}
 	// The test's context ends before the clean-up that deletes pods.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	w, err := kube.Watch(ctx, &corev1.PodList{}, client.InNamespace(namespace))
@@ -67,6 +71,10 @@ func (k *kubelet) handle(ctx context.Context, event watch.EventType, pod *corev1
 	if pod.DeletionTimestamp != nil {
 		zero := int64(0)
 		_ = k.kube.Delete(ctx, pod, &client.DeleteOptions{GracePeriodSeconds: &zero})
+		return
+	}
+	if pod.Labels[v1alpha1.MigrationLabel] != "" {
+		k.runMigration(ctx, pod)
 		return
 	}
 	switch ready := conditionOf(pod, corev1.PodReady); {

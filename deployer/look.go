@@ -43,6 +43,7 @@ type looking struct {
 	driving    driving
 	upkeeping  upkeeping
 	minimum    minimum
+	migrating  migrating
 	status     appStatus
 	telling    telling
 	withdrawal withdrawal
@@ -121,6 +122,7 @@ func (l looking) run(ctx context.Context, w *work) error {
 		l.beside.giveUp(w.bg)
 		return nil
 	}
+	noteSchema(w)
 	if err := l.borders.border(ctx, w); err != nil {
 		return err
 	}
@@ -144,6 +146,8 @@ func (l looking) run(ctx context.Context, w *work) error {
 			return err
 		}
 	}
+	l.migrating.settle(ctx, w)
+	noteSchema(w)
 	l.withdrawal.note(w, active)
 	if w.bg.Status.Active == nil {
 		l.beside.endMeasurement(w.bg)
@@ -211,6 +215,12 @@ func (l looking) collect(ctx context.Context, w *work) error {
 			continue // a person may still confirm its switch there
 		}
 		if finished <= int(w.bg.Spec.HistoryLimit) || w.o.Now.Sub(rel.Status.FinishedAt.Time) < v1alpha1.KeptFor {
+			continue
+		}
+		if gone, err := l.migrating.remove(ctx, w.bg.Namespace, rel); !gone || err != nil {
+			if err != nil {
+				return fmt.Errorf("deleting the job of release %s, which is beyond spec.historyLimit: %w", rel.Name, err)
+			}
 			continue
 		}
 		if err := l.past.Delete(ctx, rel, client.Preconditions{UID: &rel.UID}); client.IgnoreNotFound(err) != nil {

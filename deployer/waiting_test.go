@@ -104,6 +104,9 @@ func tellsOf(f v1alpha1.Waiting, message string) bool {
 	case v1alpha1.WaitsForLoadBalancer:
 		return f.Because != "" && (counts || f.Because == v1alpha1.BecauseSwitch || f.Because == v1alpha1.BecauseTime ||
 			f.Because == v1alpha1.BecauseReference && says(f.Object, f.Detail))
+	case v1alpha1.WaitsForMigration:
+		return f.Because == v1alpha1.BecausePending && says(f.Object, f.Detail) || f.Because == "" && says(f.Object, track.Clock(f.Since.Time)) ||
+			f.Because == v1alpha1.BecauseEarlier && message == "waits until an earlier migration has ended: "+f.Object
 	case v1alpha1.WaitsForIngress, v1alpha1.WaitsForDeployment:
 		return f.Object != ""
 	case v1alpha1.WaitsForGate:

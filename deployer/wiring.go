@@ -50,6 +50,6 @@ func (d *Deployer) wire() looking {
 			},
 		},
 		upkeeping: upkeeping{shrinking: p.shrinking, routes: d.Routes},
-		minimum:   minimum{d.Workloads},
+		minimum:   minimum{d.Workloads}, migrating: p.migrating,
 	}
 }

@@ -62,6 +62,9 @@ func withDuration(t *testing.T, bg *v1alpha1.BlueGreen, value any, path ...strin
 	if path[0] == "canary" { // of what
 		check(t, unstructured.SetNestedField(u.Object, "shop", "spec", "gateway", "route"))
 	}
+	if path[0] == "migrations" {
+		check(t, unstructured.SetNestedStringSlice(u.Object, []string{"migrate"}, "spec", path[0], path[1], "command"))
+	}
 	for i, part := range slices.Backward(path) {
 		if list, ok := strings.CutSuffix(part, firstOfList); ok {
 			value = []any{map[string]any{strings.Join(path[i+1:], "."): value, "weight": int64(5)}}

@@ -116,8 +116,12 @@ var bounds = map[string]bound{
 	"SwitchRecord.Release": {name, 253}, "SwitchRecord.UID": {name, 64}, "SwitchRecord.Kind": {name, 64},
 	"RolledBack.Commit": {name, 64}, "RolledBack.Release": {name, 253}, "RolledBack.By": {line, 256},
 	"Lock.By": {line, 256}, "Lock.Reason": {line, 4 * v1alpha1.MaxLockReason}, "OnBranchMilestone.Branch": {name, 4 * 255},
-	"RepositoryPin.Name": {name, 140},
-	"Cause.Actor":        {line, 256}, "Cause.URL": {name, 2 << 10}, "Cause.Delivery": {name, 128}, "Cause.Before": {name, 64},
+	"RepositoryPin.Name":  {name, 140},
+	"MigrationStatus.Job": {name, 63}, "MigrationStatus.UID": {name, 64}, "MigrationStatus.TemplateHash": {name, 64},
+	"SchemaChange.Release": {name, 63}, "SchemaChange.Commit": {name, 64},
+	"PendingContract.Release": {name, 63}, "PendingContract.Commit": {name, 64},
+	"ContractStatus.Release": {name, 63}, "ContractStatus.UID": {name, 64}, "ContractStatus.Commit": {name, 64},
+	"Cause.Actor": {line, 256}, "Cause.URL": {name, 2 << 10}, "Cause.Delivery": {name, 128}, "Cause.Before": {name, 64},
 }
 
 // characters has limits for texts that the schema counts in characters: a text may have few
@@ -134,7 +138,7 @@ var caps = map[string]int{
 	"AnalysisStatus.Checks": 10, "CheckStatus.Points": 12, "BlueGreenStatus.Conditions": 4, "BlueGreenStatus.Commands": 4,
 	"RouteStatus.Parents": 32,                            // as many as the Gateway API allows: Turnout would not wait for a missing one
 	"ShiftStatus.Steps":   10, "ShiftStatus.Weights": 12, // as the schema has them
-	"ProofShift.Versions": 9,
+	"ProofShift.Versions": 9, "SchemaStatus.Expanded": 20,
 }
 
 const listCap = 16

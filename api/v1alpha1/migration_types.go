@@ -2,7 +2,6 @@ package v1alpha1
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 )
 
 // MigrationsSpec says how releases change the schema of a database that both colours share.
@@ -40,7 +39,20 @@ type ExpandSpec struct {
 
 // ContractSpec is a command in the live image that removes what only older versions need.
 type ContractSpec struct {
-	ExpandSpec `json:",inline"`
+	// Command with its arguments, run without a shell in spec.container of the live pod
+	// template.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=4096
+	// +listType=atomic
+	Command []string `json:"command"`
+
+	// Timeout of the command, from the start of its container.
+	// +kubebuilder:default="10m"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]*)?h|[0-9]{1,7}([.][0-9]*)?(m|[mµnu]?s))+)$') && duration(self) > duration('0s') && duration(self) <= duration('8760h')",message="must be a duration such as 30s or 5m, more than 0s and at most 8760h"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	Timeout metav1.Duration `json:"timeout,omitempty"`
 
 	// When the contract runs: by itself after spec.hold, or only when somebody types /contract.
 	// +kubebuilder:default=AfterHold
@@ -74,9 +86,10 @@ type MigrationStatus struct {
 
 	// UID of the Job, recorded while it is still suspended. A recorded UID without its Job
 	// means that nobody knows what it did.
-	UID types.UID `json:"uid,omitempty"`
+	// +kubebuilder:validation:MaxLength=64
+	UID string `json:"uid,omitempty"`
 
-	// ResumedAt is when the Job was let go.
+	// ResumedAt is when Turnout was about to let the Job go.
 	ResumedAt *metav1.Time `json:"resumedAt,omitempty"`
 
 	// StartedAt is when its container started.
@@ -98,7 +111,7 @@ type MigrationStatus struct {
 
 // MigrationOutcome is what became of a migration.
 //
-// +kubebuilder:validation:Enum=Changed;Unchanged;Failed;Unknown
+// +kubebuilder:validation:Enum=Changed;Unchanged;Failed;Unknown;NotRun
 type MigrationOutcome string
 
 // What became of a migration.
@@ -107,6 +120,7 @@ const (
 	MigrationUnchanged MigrationOutcome = "Unchanged" // it succeeded, and said that there was nothing to do
 	MigrationFailed    MigrationOutcome = "Failed"    // it failed; the schema may differ all the same
 	MigrationUnknown   MigrationOutcome = "Unknown"   // nobody can say whether it ran to its end
+	MigrationNotRun    MigrationOutcome = "NotRun"    // its command never started
 )
 
 // SchemaStatus is what is known of the schema that both colours share.

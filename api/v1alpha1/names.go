@@ -45,6 +45,18 @@ const (
 	// SizeAnnotation on a worker's Deployment is the size that it had when Turnout stopped
 	// it, and gets when users come back. It is written in the patch that stops it.
 	SizeAnnotation = "turnout.dev/size"
+
+	// MigrationLabel on a Job and its pods says which migration of an application they are:
+	// expand or contract. They have ApplicationLabel and ReleaseAnnotation, too.
+	MigrationLabel = "turnout.dev/migration"
+
+	// TemplateAnnotation on a migration's Job is the hash of the pod template that it was
+	// made with.
+	TemplateAnnotation = "turnout.dev/template-hash"
+
+	// ResumedAnnotation on a migration's Job is when it was let go. A suspended Job without it
+	// never ran.
+	ResumedAnnotation = "turnout.dev/resumed-at"
 )
 
 // Field managers, which show who wrote a field.

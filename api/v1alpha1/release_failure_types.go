@@ -115,6 +115,8 @@ const (
 	FailedSoak           FailureReason = "SoakFailed"     // the live pods were unhealthy for too long
 	FailedSoakUnseen     FailureReason = "SoakUnseen"     // the live pods could not be checked
 	FailedSoakRestarts   FailureReason = "CrashLoop"      // containers of the live pods were restarted
+	FailedExpand         FailureReason = "ExpandFailed"   // the migration that prepares the schema failed, or cannot be run
+	FailedExpandUnknown  FailureReason = "ExpandUnknown"  // nobody can say whether that migration ran to its end
 	FailedCheck          FailureReason = "CheckFailed"    // a metric of the new version is bad, see status.analysis
 	FailedMetricsUnseen  FailureReason = "MetricsUnseen"  // a check of metrics had no verdict in time
 

@@ -42,7 +42,7 @@ type Waiting struct {
 
 // WaitingFor is what a release waits for.
 //
-// +kubebuilder:validation:Enum=Approval;Lock;Turn;Drain;TakeUp;Application;Repository;Grant;Build;Pods;Deployment;Ingress;LoadBalancer;Gate;Baseline;Shift;Address;Soak;Answer;Retry
+// +kubebuilder:validation:Enum=Approval;Lock;Turn;Drain;TakeUp;Application;Repository;Grant;Build;Pods;Deployment;Ingress;LoadBalancer;Gate;Baseline;Shift;Address;Soak;Answer;Retry;Migration
 type WaitingFor string
 
 // What a release waits for.
@@ -67,12 +67,13 @@ const (
 	WaitsForSoak         WaitingFor = "Soak"         // the new version is watched under live traffic
 	WaitsForAnswer       WaitingFor = "Answer"       // GitHub, Cloud Build, Cloud Storage or a registry answers
 	WaitsForRetry        WaitingFor = "Retry"        // something failed and is retried
+	WaitsForMigration    WaitingFor = "Migration"    // a migration of the schema
 )
 
 // WaitingBecause is why a release waits. For Application, Repository and Grant it is the
 // reason of the condition Ready.
 //
-// +kubebuilder:validation:Enum=Manual;RolledBack;Step;Building;Queued;AwaitingApproval;Listing;Found;Lost;Seed;Renewed;Starting;Rollout;Ending;Attach;Detach;Switch;Restore;LateSwitch;Weight;Withdraw;Need;Reference;Health;Endpoints;Time;Tail;OldVersion;Unseen;Unhealthy;Metrics;NotGranted;RepositoryChanged;NotInstalled;BranchMissing;IngressMissing;NotRouted;MixedRoutes;ServiceMissing;DeploymentMissing;ServiceShared;Selector;StandbyHost;Container;Preflight
+// +kubebuilder:validation:Enum=Manual;RolledBack;Step;Building;Queued;AwaitingApproval;Listing;Found;Lost;Seed;Renewed;Starting;Rollout;Ending;Attach;Detach;Switch;Restore;LateSwitch;Weight;Withdraw;Need;Reference;Health;Endpoints;Time;Tail;OldVersion;Unseen;Unhealthy;Metrics;NotGranted;RepositoryChanged;NotInstalled;BranchMissing;IngressMissing;NotRouted;MixedRoutes;ServiceMissing;DeploymentMissing;ServiceShared;Selector;StandbyHost;Container;Preflight;Earlier;Pending
 type WaitingBecause string
 
 // Why a release waits.
@@ -114,5 +115,8 @@ const (
 
 	BecauseUnseen    WaitingBecause = "Unseen"    // Soak: the live pods cannot be checked
 	BecauseUnhealthy WaitingBecause = "Unhealthy" // Soak: the live pods are unhealthy
-	BecauseMetrics   WaitingBecause = "Metrics"   // Soak, Shift: its time is up, and not every check of metrics has passed
+	BecauseEarlier   WaitingBecause = "Earlier"   // Migration: an earlier one has not ended
+	BecausePending   WaitingBecause = "Pending"   // Migration: its pod does not run yet
+
+	BecauseMetrics WaitingBecause = "Metrics" // Soak, Shift: its time is up, and not every check of metrics has passed
 )

@@ -41,6 +41,8 @@ var markdownFailures = map[command.Code]Text{
 	"FailedSoakFailed":     {"it became unhealthy under live traffic${detail}", ""},
 	"FailedSoakUnseen":     {"it could not be watched under live traffic${detail}", ""},
 	"FailedCrashLoop":      {"it was restarted under live traffic${detail}", ""},
+	"FailedExpandFailed":   {"its migration failed${detail}", ""},
+	"FailedExpandUnknown":  {"nobody knows how its migration ended${detail}", ""},
 	"FailedCheckFailed":    {"its metrics are bad under live traffic${detail}", ""},
 	"FailedMetricsUnseen":  {"its metrics gave no verdict in time${detail}", ""},
 

@@ -69,5 +69,9 @@ var markdownWaits = map[command.Code]Text{
 		"soaked until the end; ${done} of ${of} checks of metrics have passed, the others have until ${until}${detail}", "",
 	},
 
+	"WaitsMigration":        {"the migration runs since ${time}", ""},
+	"WaitsMigrationPending": {"the migration has not started${detail}", ""},
+	"WaitsMigrationEarlier": {"waits until an earlier migration has ended: ${object}", ""},
+
 	CodeMessage: {"${reason}", ""},
 }

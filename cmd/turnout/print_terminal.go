@@ -101,6 +101,12 @@ func toCome(rel *v1alpha1.Release) []string {
 		return nil
 	}
 	steps := track.Steps(rel.Spec.Kind)
+	if rel.Status.Migration == nil { // without one, or before it
+		steps = slices.DeleteFunc(steps, func(s v1alpha1.Step) bool { return s == v1alpha1.StepExpand })
+	}
+	if rel.Status.Migration != nil { // it was approved before
+		steps = slices.DeleteFunc(steps, func(s v1alpha1.Step) bool { return s == v1alpha1.StepPromote })
+	}
 	if rel.Status.Shift == nil { // without a canary, or before it
 		steps = slices.DeleteFunc(steps, func(s v1alpha1.Step) bool { return s == v1alpha1.StepShift })
 	}

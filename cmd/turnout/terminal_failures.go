@@ -44,6 +44,8 @@ var terminalFailures = map[command.Code]report.Text{
 	"FailedSoakFailed":     {Says: "it became unhealthy under live traffic${detail}"},
 	"FailedSoakUnseen":     {Says: "it could not be watched under live traffic${detail}"},
 	"FailedCrashLoop":      {Says: "it was restarted under live traffic${detail}"},
+	"FailedExpandFailed":   {Says: "its migration failed${detail}"},
+	"FailedExpandUnknown":  {Says: "nobody knows how its migration ended${detail}"},
 	"FailedCheckFailed":    {Says: "its metrics are bad under live traffic${detail}"},
 	"FailedMetricsUnseen":  {Says: "its metrics gave no verdict in time${detail}"},
 

@@ -22,6 +22,9 @@ var terminalWaits = map[command.Code]report.Text{
 	"WaitsGrant":              {Says: "waits${detail}"},
 	"WaitsAnswer":             {Says: "waits for an answer: ${object}"},
 	"WaitsRetry":              {Says: "will try again${detail}"},
+	"WaitsMigration":          {Says: "the migration runs since ${time}"},
+	"WaitsMigrationPending":   {Says: "the migration has not started${detail}"},
+	"WaitsMigrationEarlier":   {Says: "waits until an earlier migration has ended: ${object}"},
 
 	"WaitsBuild":                 {Says: "building"},
 	"WaitsBuildBuilding":         {Says: "building"},

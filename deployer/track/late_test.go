@@ -20,7 +20,7 @@ func TestStepsAreGivenTheirTime(t *testing.T) {
 		v1alpha1.StepBuild: 90 * time.Minute, v1alpha1.StepAttach: 10 * time.Minute, v1alpha1.StepStage: 10 * time.Minute,
 		v1alpha1.StepSize: 10 * time.Minute, v1alpha1.StepDiscard: 10 * time.Minute, v1alpha1.StepWarm: 11 * time.Minute,
 		v1alpha1.StepVerify: 6 * time.Minute, v1alpha1.StepSwitch: 12*time.Minute + baseline, v1alpha1.StepConfirm: 12 * time.Minute,
-		v1alpha1.StepPromote: 0, v1alpha1.StepSoak: 0, v1alpha1.StepRestore: 0,
+		v1alpha1.StepPromote: 0, v1alpha1.StepExpand: 0, v1alpha1.StepSoak: 0, v1alpha1.StepRestore: 0,
 	} {
 		if got := Limit(bg, s); got != want {
 			t.Errorf("%s may take %s, want %s", s, got, want)

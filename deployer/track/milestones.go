@@ -8,6 +8,7 @@ func Built(r *v1alpha1.Release) bool { return r.Status.Milestones.Built != nil }
 // Switched reports whether a release moved users.
 func Switched(r *v1alpha1.Release) bool { return r.Status.Milestones.SwitchedAt != nil }
 
+func expanded(r *v1alpha1.Release) bool  { return r.Status.Milestones.ExpandedAt != nil }
 func attached(r *v1alpha1.Release) bool  { return r.Status.Milestones.AttachedAt != nil }
 func staged(r *v1alpha1.Release) bool    { return r.Status.Milestones.Staged != nil }
 func warmed(r *v1alpha1.Release) bool    { return r.Status.Milestones.WarmedAt != nil }
@@ -48,4 +49,10 @@ func Restored(r *v1alpha1.Release) bool {
 func discarded(r *v1alpha1.Release) bool {
 	m := r.Status.Milestones
 	return m.DiscardedAt != nil || m.SwitchedAt != nil || m.KeptAt != nil || m.Target == "" && r.Status.Build == nil
+}
+
+// expands reports whether a release has a migration before its pods start. If the spec has it only
+// since then, it is the next release's.
+func expands(r *v1alpha1.Release, o Observed) bool {
+	return r.Status.Migration != nil && r.Status.Migration.UID != "" || o.Expands && !attached(r)
 }

@@ -7,6 +7,9 @@ func mayMove(r *v1alpha1.Release, o Observed) bool {
 	return !o.Locked || r.Status.Milestones.SwitchIntendedAt != nil
 }
 
+// mayMigrate: nobody has locked the application. A lock after the intent is too late.
+func mayMigrate(r *v1alpha1.Release, o Observed) bool { return !o.Locked || r.Status.Migration != nil }
+
 // runsStaged: the target runs what was staged, and nothing else.
 func runsStaged(r *v1alpha1.Release, o Observed) bool {
 	s, t := r.Status.Milestones.Staged, o.Target

@@ -41,6 +41,8 @@ type Observed struct {
 	Size, Wanted int32
 	// Canary are the steps of the release, as it began them or as the spec has them now.
 	Canary []v1alpha1.CanaryStep
+	// Expands: the spec has a migration that precedes a release's pods.
+	Expands bool
 	// Holds: nothing was wrong with the target when its pods were watched last.
 	Holds bool
 	// DrainedAt is when the target may be changed after the last switch.

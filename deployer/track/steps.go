@@ -10,6 +10,8 @@ import (
 // deploy puts a commit in front of users.
 var deploy = []Row{
 	{Name: v1alpha1.StepBuild, Done: Built, Deadline: buildTime},
+	{Name: v1alpha1.StepPromote, If: expands, Done: approved}, // both versions will have to bear the schema
+	{Name: v1alpha1.StepExpand, If: expands, Done: expanded, Needs: []Need{uncontested}},
 	{Name: v1alpha1.StepAttach, Done: attached, After: untouchable, Deadline: stageTime, Late: seedLate},
 	{Name: v1alpha1.StepStage, Done: staged, After: untouchable, Deadline: stageTime, Late: startLate},
 	{Name: v1alpha1.StepWarm, Done: warmed, Deadline: warmTime, Late: warmLate},
@@ -82,6 +84,9 @@ var (
 	// unlocked comes first: behind a lock, nothing needs to be kept fresh.
 	unlocked = Need{mayMove, v1alpha1.StepPromote}
 
+	// uncontested is the same before a migration.
+	uncontested = Need{mayMigrate, v1alpha1.StepPromote}
+
 	running = Need{runsStaged, v1alpha1.StepStage}
 	sized   = Need{bigEnough, v1alpha1.StepStage}
 	resized = Need{RunsAtSize, v1alpha1.StepSize}
@@ -141,7 +146,8 @@ func tableOf(r *v1alpha1.Release, o Observed) []Row {
 	return undo
 }
 
-// Steps are the steps of a successful release, in order.
+// Steps are the steps of a successful release, in order. The approval is where a release without
+// a migration has it.
 func Steps(kind v1alpha1.ReleaseKind) []v1alpha1.Step {
 	if kind == v1alpha1.Rollback {
 		return names(rollback)
@@ -154,8 +160,11 @@ func UndoSteps() []v1alpha1.Step { return names(undo) }
 
 func names(rows []Row) []v1alpha1.Step {
 	var all []v1alpha1.Step
-	for _, row := range rows {
-		all = append(all, row.Name)
+	for i, row := range rows {
+		later := func(other Row) bool { return other.Name == row.Name && other.If == nil }
+		if row.If == nil || !slices.ContainsFunc(rows[i+1:], later) {
+			all = append(all, row.Name)
+		}
 	}
 	return all
 }

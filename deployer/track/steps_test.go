@@ -279,7 +279,8 @@ func TestTablesAreWhole(t *testing.T) {
 	for _, rows := range [][]Row{deploy, undo, rollback} {
 		var passed []v1alpha1.Step
 		for _, row := range rows {
-			if slices.Contains(passed, row.Name) {
+			// A release that migrates needs its approval earlier.
+			if slices.Contains(passed, row.Name) && row.Name != v1alpha1.StepPromote {
 				t.Errorf("%s is there twice", row.Name)
 			}
 			for _, n := range row.Needs {
@@ -310,7 +311,7 @@ func TestTracksGoTheirWay(t *testing.T) {
 		got  []v1alpha1.Step
 		want string
 	}{
-		{Steps(v1alpha1.Deploy), "[build attach stage warm verify promote shift workers switch confirm soak]"},
+		{Steps(v1alpha1.Deploy), "[build expand attach stage warm verify promote shift workers switch confirm soak]"},
 		{Steps(v1alpha1.Rollback), "[recall size warm switch confirm relieve]"},
 		{UndoSteps(), "[recall restore withdraw relieve discard]"},
 	} {

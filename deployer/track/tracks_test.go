@@ -64,6 +64,7 @@ func newModel(t *testing.T, seed uint64, kind v1alpha1.ReleaseKind) *model {
 		w.o.Routes.LoadBalancer = v1alpha1.LoadBalancerGCE
 	}
 	w.o.Target = Side{Color: w.live.Other(), Deployment: "target"}
+	w.o.Expands = kind == v1alpha1.Deploy && w.rng.IntN(3) == 0
 	if kind == v1alpha1.Deploy && w.rng.IntN(2) == 0 {
 		w.o.Canary = w.steps()
 		w.o.Routes.LoadBalancer = v1alpha1.LoadBalancerGateway
@@ -271,7 +272,16 @@ func (w *model) take(s v1alpha1.Step) {
 	switch s {
 	case v1alpha1.StepBuild:
 		m.Built = &v1alpha1.BuiltMilestone{Image: w.image()}
+	case v1alpha1.StepExpand:
+		if m.Approved == nil || w.o.Locked || m.AttachedAt != nil {
+			w.t.Errorf("migrates with the approval %v, locked: %v, after its pods started: %v", m.Approved, w.o.Locked, m.AttachedAt != nil)
+		}
+		w.r.Status.Migration = &v1alpha1.MigrationStatus{UID: "job"}
+		m.ExpandedAt = &now
 	case v1alpha1.StepAttach:
+		if w.o.Expands && m.ExpandedAt == nil {
+			w.t.Errorf("starts pods before the schema has what they need")
+		}
 		m.AttachedAt = &now
 	case v1alpha1.StepStage, v1alpha1.StepSize:
 		w.stage()

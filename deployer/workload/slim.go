@@ -5,6 +5,8 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
 // Slim returns the part of an object that is read, for a cache. For a pod that is the smaller
@@ -36,7 +38,9 @@ func slimPod(p *corev1.Pod) *corev1.Pod {
 		},
 	}
 	if owner := metav1.GetControllerOf(p); owner == nil || owner.Kind != "ReplicaSet" {
-		slim.Labels = nil
+		if p.Labels[v1alpha1.MigrationLabel] == "" {
+			slim.Labels = nil
+		}
 		return slim // no Deployment's pod
 	}
 	slim.Spec.ReadinessGates = p.Spec.ReadinessGates

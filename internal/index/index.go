@@ -95,6 +95,9 @@ func PartsOf(o client.Object) []string {
 		if name := deploymentOfPod(o); name != "" {
 			return append(values, Deployment(name))
 		}
+		if o.Labels[v1alpha1.MigrationLabel] != "" {
+			return append(values, application(o.Labels[v1alpha1.ApplicationLabel]))
+		}
 	case *corev1.Service:
 		return append(values, Service(o.Name))
 	case *discoveryv1.EndpointSlice:

@@ -24,7 +24,10 @@ func Deployment(name string) string { return "Deployment " + name }
 func Service(name string) string   { return "Service " + name }
 func ingress(name string) string   { return "Ingress " + name }
 func httpRoute(name string) string { return "HTTPRoute " + name }
-func finding(object string) string { return "finding " + object }
+
+// application is the value for the pods of an application's migrations.
+func application(name string) string { return "Application " + name }
+func finding(object string) string   { return "finding " + object }
 
 // parts are an application's objects, and those that it has findings about. A finding names
 // its object "kind namespace/name"; a different object of that name costs a needless look.
@@ -33,7 +36,7 @@ func parts(o client.Object) []string {
 	if !ok {
 		return nil
 	}
-	values := services(bg)
+	values := append(services(bg), application(bg.Name))
 	if bg.Spec.Gateway != nil {
 		values = append(values, httpRoute(bg.Spec.Gateway.Route), httpRoute(bg.StandbyRoute()))
 	} else {
