@@ -131,6 +131,9 @@ func (t *thread) publish(ctx context.Context) error {
 func (t *thread) digest() string {
 	var parts []any
 	parts = append(parts, tab{t}.wanted(t.rel), reactionOf(t.rel))
+	if s := t.app.Status.Schema; t.rel.Spec.Contract != nil && s != nil {
+		parts = append(parts, s.State) // the comment of the version that it closed the way back from shows it
+	}
 	for _, number := range t.rel.Status.GitHub.PullRequests {
 		if d, ok := t.draft(number); ok {
 			parts = append(parts, number, d.digest())

@@ -75,7 +75,7 @@ func (d draft) digest() string {
 func (t *thread) draft(number int) (d draft, ok bool) {
 	var concerned []*v1alpha1.Release
 	for i := range t.releases {
-		if slices.Contains(t.releases[i].Status.GitHub.PullRequests, number) {
+		if t.releases[i].Spec.Contract == nil && slices.Contains(t.releases[i].Status.GitHub.PullRequests, number) {
 			concerned = append(concerned, &t.releases[i])
 		}
 	}

@@ -39,7 +39,7 @@ func (m merged) findPullRequests(ctx context.Context) error {
 		return nil
 	}
 	numbers := slices.Clone(b.numbers)
-	if number := m.t.rel.Spec.Cause.PullRequest; number != 0 {
+	if number := m.t.rel.Spec.Cause.PullRequest; number != 0 && m.t.rel.Spec.Contract == nil { // the deploy's comment shows it
 		numbers = append(numbers, number)
 	}
 	slices.Sort(numbers)

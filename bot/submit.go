@@ -24,7 +24,10 @@ func Submit(ctx context.Context, to Submitter, rel *v1alpha1.Release) (stored *v
 		}
 		rel = rel.DeepCopy()
 		attempt := int32(0)
-		switch d, back := rel.Spec.Deploy, rel.Spec.Rollback; {
+		switch d, back, c := rel.Spec.Deploy, rel.Spec.Rollback, rel.Spec.Contract; {
+		case c != nil:
+			c.Attempt++
+			attempt, rel.Name = c.Attempt, v1alpha1.ContractName(rel.Spec.Application, c.Commit, c.Attempt)
 		case d != nil:
 			d.Attempt++
 			attempt, rel.Name = d.Attempt, v1alpha1.DeployName(rel.Spec.Application, d.Commit, d.Attempt)

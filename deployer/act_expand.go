@@ -25,6 +25,7 @@ func (act expandAct) do(ctx context.Context, a *attempt) (pause, error) {
 			UID: a.rel.UID, Kind: "expand",
 		},
 		limits: limitsOf(a.bg, a.rel), failed: v1alpha1.FailedExpand, unknown: v1alpha1.FailedExpandUnknown,
+		again: "ask again with /retry",
 	}
 	if s := a.bg.Spec.Migrations; s != nil && s.Expand != nil {
 		want.Command = s.Expand.Command

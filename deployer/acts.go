@@ -49,7 +49,8 @@ func (d *Deployer) acts(p common) map[v1alpha1.Step]act {
 			images:  imaging{access: p.access, registry: d.registry()},
 			pace:    d.BuildPace, grace: d.BuildGrace, retry: d.BuildRetry,
 		},
-		v1alpha1.StepExpand: expandAct{migrating: p.migrating},
+		v1alpha1.StepExpand:   expandAct{migrating: p.migrating},
+		v1alpha1.StepContract: contractAct{migrating: p.migrating, status: p.status, record: d.Record},
 		v1alpha1.StepAttach: attachAct{
 			survey:    survey{routes: routes, workloads: workloads},
 			reference: p.reference, rollout: p.rollout, routes: routes, workloads: workloads,

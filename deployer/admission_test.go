@@ -47,8 +47,18 @@ func TestAtAdmissionNobodySpeaksForAnybodyElse(t *testing.T) {
 		change func(*v1alpha1.Release)
 		says   string // empty: admitted
 	}{
-		"their own name":         {func(*v1alpha1.Release) {}, ""},
-		"and for whom they say":  {cause(func(c *v1alpha1.Cause) { c.Claims = "octocat" }), ""},
+		"their own name":        {func(*v1alpha1.Release) {}, ""},
+		"and for whom they say": {cause(func(c *v1alpha1.Cause) { c.Claims = "octocat" }), ""},
+		"the end of a hold":     {cause(func(c *v1alpha1.Cause) { c.Kind = v1alpha1.CauseHold }), "Push, Comment or Hold"},
+		"their own contract": {func(r *v1alpha1.Release) {
+			r.Spec.Contract = &v1alpha1.ContractRequest{Commit: r.Spec.Deploy.Commit, Image: "app@sha256:1", Attempt: 1}
+			r.Spec.Kind, r.Spec.Deploy = v1alpha1.Contract, nil
+		}, ""},
+		"a contract that deploys, too": {func(r *v1alpha1.Release) {
+			r.Spec.Contract = &v1alpha1.ContractRequest{Commit: r.Spec.Deploy.Commit, Image: "app@sha256:1", Attempt: 1}
+			r.Spec.Kind = v1alpha1.Contract
+		}, "nothing has two of them"},
+		"a contract of nothing":  {func(r *v1alpha1.Release) { r.Spec.Kind, r.Spec.Deploy = v1alpha1.Contract, nil }, "a Contract has contract"},
 		"a push":                 {cause(func(c *v1alpha1.Cause) { c.Kind = v1alpha1.CausePush }), "spec.cause.kind"},
 		"a comment":              {cause(func(c *v1alpha1.Cause) { c.Kind = v1alpha1.CauseComment }), "spec.cause.kind"},
 		"another name":           {cause(func(c *v1alpha1.Cause) { c.Actor = "alice" }), "write ci"},

@@ -25,6 +25,10 @@ func TestActsHaveOnlyTheirClients(t *testing.T) {
 		v1alpha1.StepBuild: strings.Fields(`
 			*registry.Client client.Reader cloudbuild.Pace deployer.Google deployer.Source ledger.Meet
 			releases.UpdateRelease`),
+		v1alpha1.StepContract: strings.Fields(`
+			deployer.Observer
+			jobs.Create jobs.Delete jobs.Log jobs.Observe jobs.Others jobs.Plan jobs.Resume jobs.Stop
+			record.Releases record.UpdateApplication releases.UpdateRelease`),
 		v1alpha1.StepExpand: strings.Fields(`
 			jobs.Create jobs.Delete jobs.Log jobs.Observe jobs.Others jobs.Plan jobs.Resume jobs.Stop
 			releases.UpdateRelease`),

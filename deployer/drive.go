@@ -116,6 +116,11 @@ func (d driving) begin(ctx context.Context, a *attempt, only v1alpha1.Step) erro
 	if only != anyStep || st.Milestones.ClaimedAt != nil || st.Failure != nil || cancelled(a) {
 		return nil
 	}
+	now := metav1.NewTime(a.o.Now)
+	if a.rel.Spec.Contract != nil { // it moves nobody
+		st.Milestones.ClaimedAt, st.Phase, st.Waiting = &now, v1alpha1.ReleaseRunning, nil
+		return d.save(ctx, a)
+	}
 	live := a.o.Routes.Live()
 	target := live.Other()
 	if r := a.rel.Spec.Rollback; r != nil {
@@ -127,7 +132,6 @@ func (d driving) begin(ctx context.Context, a *attempt, only v1alpha1.Step) erro
 		}
 	}
 	previous := version(a.o.Sides[live])
-	now := metav1.NewTime(a.o.Now)
 	st.Milestones.ClaimedAt, st.Milestones.Previous, st.Milestones.Target = &now, &previous, target
 	a.o.Routes = a.o.Routes.DuringRelease(a.rel)
 	st.Phase, st.Waiting = v1alpha1.ReleaseRunning, nil

@@ -35,6 +35,7 @@ func (f finishing) finish(ctx context.Context, a *attempt) error {
 	st.Commands, st.Waiting = nil, nil // st.Failure has those of a failure
 	st.Step = ""
 	f.ending.leave(a)
+	notePending(a)
 	if err := f.status.saveApplication(ctx, a.work); err != nil {
 		return err
 	}

@@ -54,8 +54,13 @@ func stranded(a *attempt) *v1alpha1.Advice {
 
 // cancelled reports whether somebody cancelled the release in time.
 func cancelled(a *attempt) bool {
-	return a.rel.Spec.Cancel != nil && a.rel.Spec.Kind == v1alpha1.Deploy &&
-		a.rel.Status.Milestones.SwitchIntendedAt == nil
+	switch {
+	case a.rel.Spec.Cancel == nil:
+		return false
+	case a.rel.Spec.Kind == v1alpha1.Contract:
+		return !track.Contracts(a.bg, a.rel)
+	}
+	return a.rel.Spec.Kind == v1alpha1.Deploy && a.rel.Status.Milestones.SwitchIntendedAt == nil
 }
 
 // rollbackBefore returns the rollback that a deploy gives way to, until the deploy begins to move

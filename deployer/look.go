@@ -33,20 +33,21 @@ type looking struct {
 	past interface { // for releases beyond the history
 		Delete(ctx context.Context, obj client.Object, opts ...client.DeleteOption) error
 	}
-	beside     beside
-	observing  observing
-	borders    borders
-	inspection inspection
-	takingUp   takingUp
-	revoking   revoking
-	queue      queue
-	driving    driving
-	upkeeping  upkeeping
-	minimum    minimum
-	migrating  migrating
-	status     appStatus
-	telling    telling
-	withdrawal withdrawal
+	beside      beside
+	observing   observing
+	borders     borders
+	inspection  inspection
+	takingUp    takingUp
+	revoking    revoking
+	queue       queue
+	driving     driving
+	upkeeping   upkeeping
+	minimum     minimum
+	migrating   migrating
+	contracting contracting
+	status      appStatus
+	telling     telling
+	withdrawal  withdrawal
 }
 
 // foundReleases are an application's, or why they cannot be read.
@@ -123,6 +124,7 @@ func (l looking) run(ctx context.Context, w *work) error {
 		return nil
 	}
 	noteSchema(w)
+	noteContract(w)
 	if err := l.borders.border(ctx, w); err != nil {
 		return err
 	}
@@ -141,6 +143,9 @@ func (l looking) run(ctx context.Context, w *work) error {
 			return err
 		}
 	}
+	if active, err = l.contracting.admit(ctx, w, active, ready); err != nil {
+		return err
+	}
 	if active != nil {
 		if err := l.driveActive(ctx, w, active); err != nil {
 			return err
@@ -148,6 +153,7 @@ func (l looking) run(ctx context.Context, w *work) error {
 	}
 	l.migrating.settle(ctx, w)
 	noteSchema(w)
+	noteContract(w)
 	l.withdrawal.note(w, active)
 	if w.bg.Status.Active == nil {
 		l.beside.endMeasurement(w.bg)

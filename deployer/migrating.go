@@ -1,6 +1,7 @@
 package deployer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,6 +47,10 @@ type migration struct {
 	limits track.MigrationLimits
 	// failed and unknown are the reasons of the release's failure.
 	failed, unknown v1alpha1.FailureReason
+	// again says how a person goes on after it failed.
+	again string
+	// app is the application with the template to use; nil means as it is.
+	app *v1alpha1.BlueGreen
 }
 
 // run moves a release's migration on. It returns a pause until it has ended well; that it failed,
@@ -97,7 +102,7 @@ func (m migrating) prepare(ctx context.Context, a *attempt, want migration, name
 		if p, err := m.afterOthers(ctx, a, o.UID); err != nil || p.rests() {
 			return p, err
 		}
-		plan, err := m.jobs.Plan(ctx, a.bg, want.MigrationRequest)
+		plan, err := m.jobs.Plan(ctx, cmp.Or(want.app, a.bg), want.MigrationRequest)
 		if err != nil {
 			return pause{}, err
 		}
@@ -211,9 +216,9 @@ func (m migrating) fault(ctx context.Context, a *attempt, want migration, v trac
 		return f
 	case v.Outcome == v1alpha1.MigrationUnknown:
 		f.reason = want.unknown
-		f.message += "; look at the database, then ask again with /retry"
+		f.message += "; look at the database, then " + want.again
 	default:
-		f.message += "; Turnout does not revert it: look at the database, then ask again with /retry"
+		f.message += "; Turnout does not revert it: look at the database, then " + want.again
 	}
 	return f
 }
@@ -280,9 +285,13 @@ func (m migrating) remove(ctx context.Context, namespace string, rel *v1alpha1.R
 }
 
 // limitsOf are the limits of a release's migration, as the spec has them now.
-func limitsOf(bg *v1alpha1.BlueGreen, _ *v1alpha1.Release) track.MigrationLimits {
+func limitsOf(bg *v1alpha1.BlueGreen, rel *v1alpha1.Release) track.MigrationLimits {
 	l := track.MigrationLimits{Pending: bg.Spec.Deadlines.Stage.Duration}
-	if s := bg.Spec.Migrations; s != nil && s.Expand != nil {
+	switch s := bg.Spec.Migrations; {
+	case s == nil:
+	case rel.Spec.Contract != nil && s.Contract != nil:
+		l.Timeout = s.Contract.Timeout.Duration
+	case rel.Spec.Contract == nil && s.Expand != nil:
 		l.Timeout = s.Expand.Timeout.Duration
 	}
 	return l

@@ -160,8 +160,11 @@ func byDigest(v v1alpha1.Version, now track.Side) v1alpha1.Version {
 
 // versionOf names the version that a release brings users to.
 func versionOf(rel *v1alpha1.Release) string {
-	if rel.Spec.Kind == v1alpha1.Rollback {
+	switch {
+	case rel.Spec.Rollback != nil:
 		return rel.Spec.Rollback.To.Short()
+	case rel.Spec.Contract != nil:
+		return v1alpha1.ShortCommit(rel.Spec.Contract.Commit)
 	}
 	return v1alpha1.ShortCommit(rel.Spec.Deploy.Commit)
 }

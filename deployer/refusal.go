@@ -21,6 +21,9 @@ func (w *work) refusal(rel *v1alpha1.Release) *fault {
 		_, f := rollbackJudge{w.bg, w.releases}.judgeRollback(rel)
 		return f
 	}
+	if rel.Spec.Contract != nil {
+		return w.refuseContract(rel)
+	}
 	if what := rel.Spec.Deploy; !track.Built(rel) && !strings.EqualFold(what.Repository, w.bg.Spec.Repository) {
 		return releaseFault(v1alpha1.FailedRepository,
 			"spec.deploy.repository is %s, but bluegreen %s releases only %s (its spec.repository): release a commit of that one",

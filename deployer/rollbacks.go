@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // rollbackJudge compares rollbacks with the record of the last switch or, while users are on both
@@ -19,6 +20,9 @@ type rollbackJudge struct {
 // unrecorded switch of a current release.
 func (w rollbackJudge) judgeRollback(rel *v1alpha1.Release) (good bool, f *fault) {
 	asked, last := rel.Spec.Rollback, w.bg.Status.LastSwitch
+	if by := w.bg.Status.ClosedBack(asked, w.releases); by != nil {
+		return false, wayClosed(by, asked.To)
+	}
 	if w.bg.Status.Mixed != nil {
 		return w.judgeMixed(asked)
 	}
@@ -69,6 +73,14 @@ func (w rollbackJudge) notRecorded(format string, args ...any) *fault {
 		with(v1alpha1.Shell("turnout", "rollback", w.bg.Name, "--namespace", w.bg.Namespace))
 }
 
+// wayClosed is the fault of a rollback to a version that a contract took away what it needs.
+func wayClosed(by *v1alpha1.ContractStatus, to v1alpha1.Version) *fault {
+	f := releaseFault(v1alpha1.FailedWayClosed, "%s; users were not moved. Merge a commit that fixes what is wrong",
+		track.WayClosed(by, to))
+	f.about = about{release: by.Release, commit: by.Commit, since: track.Stamp(by.ClosedAt().Time)}
+	return f
+}
+
 // spelled writes a version in full.
 func spelled(v v1alpha1.Version) string {
 	text := v.Image + " on " + string(v.Color)
@@ -97,6 +109,7 @@ func waitingOf(releases []v1alpha1.Release, but *v1alpha1.Release) (deploys, rol
 		rel := &releases[i]
 		switch {
 		case rel.Status.Phase.Finished(), but != nil && rel.UID == but.UID:
+		case rel.Spec.Kind == v1alpha1.Contract: // goes after all of them, see contracting
 		case rel.Spec.Kind == v1alpha1.Rollback:
 			rollbacks = append(rollbacks, rel)
 		default:

@@ -121,7 +121,21 @@ func (s appStatus) describeWayBack(w *work) {
 		return
 	}
 	back := track.WayBack(w.bg, w.o, *to)
+	if by := w.bg.Status.ClosedBack(s.wayBackOf(w, to), w.releases); by != nil {
+		back.Missing = track.WayClosed(by, *to)
+	}
 	w.bg.Status.WayBack = &back
+}
+
+// wayBackOf is the rollback to a version that wayBackTo returned; nil for that of the last switch.
+func (s appStatus) wayBackOf(w *work, to *v1alpha1.Version) *v1alpha1.RollbackSpec {
+	if mixed := w.bg.Status.Mixed; mixed != nil {
+		return mixed.Back
+	}
+	if to != w.bg.Status.Previous { // a switch is under way
+		return &v1alpha1.RollbackSpec{Switch: w.bg.Status.Active.UID, To: *to}
+	}
+	return nil
 }
 
 // wayBackTo is the version that a rollback would return to; during a switch, the one that users

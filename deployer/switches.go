@@ -36,6 +36,7 @@ func (s switches) recordSwitch(w *work, rel *v1alpha1.Release) {
 		if rel.Spec.Kind == v1alpha1.Rollback {
 			st.Previous = nil
 			s.rolledBack(w, rel)
+			voidPending(w)
 		}
 	}
 	s.recordSign(w, rel)
@@ -46,6 +47,7 @@ func (s switches) recordSwitch(w *work, rel *v1alpha1.Release) {
 		}
 		s.follows(w, next, last)
 		st.LastSwitch, st.Previous = next, last.Before
+		voidPending(w)
 	}
 }
 

@@ -37,6 +37,9 @@ func (u upkeeping) upkeep(ctx context.Context, w *work) error {
 	if !open {
 		return nil
 	}
+	if drained := track.Effective(last).Add(w.bg.Spec.DrainTime()); drained.Before(at) && endsHold(w) {
+		at = drained
+	}
 	if w.o.Now.Before(at) {
 		w.wakeAt(at)
 		return nil

@@ -24,7 +24,14 @@ func (d *Deployer) wire() looking {
 			recorder: p.recorder, repository: p.repository, turns: turns, ending: ending, status: p.status, observer: d.Observer,
 		},
 	}
+	queue := queue{
+		recorder: p.recorder, calls: &d.calls, repository: p.repository, attesting: attesting, ending: ending, driving: driving,
+	}
 	borders := borders{recorder: p.recorder, strays: d.Client, driving: driving, ending: ending}
+	queue.vetting = vetting{
+		recorder: p.recorder, branch: branch{p.repository}, attesting: attesting, turns: turns, timing: timing, driving: driving,
+		borders: borders,
+	}
 	return looking{
 		holder: d.Holder, record: d.Record, past: d.Client, observing: observing, borders: borders, driving: driving,
 		status: p.status, telling: telling, withdrawal: withdrawal{telling},
@@ -41,15 +48,10 @@ func (d *Deployer) wire() looking {
 			routes: d.Routes, urlMap: p.urlMap, urging: p.urging, telling: telling, asks: &d.asks, maps: &d.maps, carriesOut: d.carriesOut(),
 			addressing: addressing{address: p.measuring.address, asks: &d.asks, probers: &d.probers, rhythm: rhythm(d.AskEvery)},
 		},
-		revoking: revoking{recorder: p.recorder, build: p.build, turns: turns},
-		queue: queue{
-			recorder: p.recorder, calls: &d.calls, repository: p.repository, attesting: attesting, ending: ending, driving: driving,
-			vetting: vetting{
-				recorder: p.recorder, branch: branch{p.repository}, attesting: attesting, turns: turns, timing: timing, driving: driving,
-				borders: borders,
-			},
-		},
-		upkeeping: upkeeping{shrinking: p.shrinking, routes: d.Routes},
-		minimum:   minimum{d.Workloads}, migrating: p.migrating,
+		revoking:    revoking{recorder: p.recorder, build: p.build, turns: turns},
+		queue:       queue,
+		contracting: contracting{queue: queue, record: d.Record, older: workload.Older{Reader: d.Record.Reader}},
+		upkeeping:   upkeeping{shrinking: p.shrinking, routes: d.Routes},
+		minimum:     minimum{d.Workloads}, migrating: p.migrating,
 	}
 }

@@ -121,13 +121,15 @@ var bounds = map[string]bound{
 	"SchemaChange.Release": {name, 63}, "SchemaChange.Commit": {name, 64},
 	"PendingContract.Release": {name, 63}, "PendingContract.Commit": {name, 64},
 	"ContractStatus.Release": {name, 63}, "ContractStatus.UID": {name, 64}, "ContractStatus.Commit": {name, 64},
+	"ContractStatus.DoneBy": {line, 1 << 10}, "ContractStatus.Reason": {line, 4 * v1alpha1.MaxLockReason},
 	"Cause.Actor": {line, 256}, "Cause.URL": {name, 2 << 10}, "Cause.Delivery": {name, 128}, "Cause.Before": {name, 64},
 }
 
 // characters has limits for texts that the schema counts in characters: a text may have few
 // enough bytes, and too many characters.
 var characters = map[string]int{
-	"Lock.Reason": v1alpha1.MaxLockReason, "Cause.Claims": 300, "RepositoryPin.Name": 140, "OnBranchMilestone.Branch": 255,
+	"Lock.Reason": v1alpha1.MaxLockReason, "ContractStatus.Reason": v1alpha1.MaxLockReason, "Cause.Claims": 300,
+	"RepositoryPin.Name": 140, "OnBranchMilestone.Branch": 255,
 }
 
 // caps is how many entries a list may have, if not listCap. Findings are ordered by

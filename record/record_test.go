@@ -251,7 +251,7 @@ func TestApprovalCancelAndPromotionsAreSetOnce(t *testing.T) {
 		"a release is immutable; make another one": func(s *v1alpha1.ReleaseSpec) { s.Deploy.Commit = strings.Repeat("b", 40) },
 		"a release is immutable":                   func(s *v1alpha1.ReleaseSpec) { s.Cause.Actor = "mallory" },
 		"immutable; make another one":              func(s *v1alpha1.ReleaseSpec) { s.Application = "other" },
-		"has both": func(s *v1alpha1.ReleaseSpec) {
+		"nothing has two": func(s *v1alpha1.ReleaseSpec) {
 			s.Rollback = &v1alpha1.RollbackSpec{Switch: "x", From: v1alpha1.Version{Color: "blue"}, To: v1alpha1.Version{Color: "green"}}
 		},
 	}
@@ -474,7 +474,7 @@ func TestALookForARepositoryReadsOnlyItsApplications(t *testing.T) {
 func TestKubectlShowsShortNamesAndColumns(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ short, columns string }{
-		"bluegreens.turnout.dev": {"bg", "Repository Live Version Phase Age"},
+		"bluegreens.turnout.dev": {"bg", "Repository Live Version Phase Schema Age"},
 		"releases.turnout.dev":   {"rel", "App Kind Version Phase Step Waits Color Age"},
 	}
 	for name, want := range tests {

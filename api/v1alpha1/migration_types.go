@@ -1,6 +1,8 @@
 package v1alpha1
 
 import (
+	"time"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -125,6 +127,9 @@ const (
 
 // SchemaStatus is what is known of the schema that both colours share.
 type SchemaStatus struct {
+	// State is one word for people, see the constants.
+	State SchemaState `json:"state,omitempty"`
+
 	// Expanded are the latest deploys that changed the schema, oldest first.
 	// +kubebuilder:validation:MaxItems=20
 	// +listType=atomic
@@ -138,6 +143,21 @@ type SchemaStatus struct {
 	// rollback of a switch before it is refused.
 	Contract *ContractStatus `json:"contract,omitempty"`
 }
+
+// SchemaState is one word for what is known of the schema.
+//
+// +kubebuilder:validation:Enum=Open;Pending;Contracting;Closed;Failed;Unknown
+type SchemaState string
+
+// What is known of the schema, in one word.
+const (
+	SchemaOpen        SchemaState = "Open"        // no contract is owed, and none closed the way back
+	SchemaPending     SchemaState = "Pending"     // a contract is owed
+	SchemaContracting SchemaState = "Contracting" // a contract runs; the way back is closed
+	SchemaClosed      SchemaState = "Closed"      // the last contract succeeded, or was declared done; the way back is closed
+	SchemaFailed      SchemaState = "Failed"      // the last contract failed; the way back is closed, and a person decides
+	SchemaUnknown     SchemaState = "Unknown"     // nobody knows what became of the last contract; likewise
+)
 
 // SchemaChange is an expand that ran.
 type SchemaChange struct {
@@ -186,7 +206,12 @@ type ContractStatus struct {
 	// IntendedAt is when the way back was closed: switches before are not taken back any more.
 	IntendedAt metav1.MicroTime `json:"intendedAt"`
 
-	// Outcome of the contract; empty while it runs. Unchanged opens the way back again.
+	// EarlierAt is when an earlier contract closed the way back, if it may have changed the
+	// schema: switches before it stay closed, whatever becomes of this one.
+	EarlierAt *metav1.MicroTime `json:"earlierAt,omitempty"`
+
+	// Outcome of the contract; empty while it runs. Unchanged and NotRun open the way back
+	// again.
 	Outcome MigrationOutcome `json:"outcome,omitempty"`
 
 	// EndedAt is when it ended, or when somebody declared it done.
@@ -197,11 +222,34 @@ type ContractStatus struct {
 	DoneBy string `json:"doneBy,omitempty"`
 
 	// Reason of that person.
-	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:MaxLength=500
 	Reason string `json:"reason,omitempty"`
 }
 
 // Closed reports whether nobody returns to a version that was live before this contract.
 func (c *ContractStatus) Closed() bool {
-	return c != nil && c.Outcome != MigrationUnchanged
+	return c != nil && c.Outcome != MigrationUnchanged && c.Outcome != MigrationNotRun
+}
+
+// ClosedFor reports whether a switch at that time is not taken back any more.
+func (c *ContractStatus) ClosedFor(switched time.Time) bool {
+	if c == nil || switched.IsZero() {
+		return false
+	}
+	earlier := c.EarlierAt != nil && switched.Before(c.EarlierAt.Time)
+	return earlier || c.Closed() && switched.Before(c.IntendedAt.Time)
+}
+
+// ClosedAt is since when the way back is closed.
+func (c *ContractStatus) ClosedAt() metav1.Time {
+	if !c.Closed() && c.EarlierAt != nil {
+		return metav1.Time{Time: c.EarlierAt.Time}
+	}
+	return metav1.Time{Time: c.IntendedAt.Time}
+}
+
+// Settled reports whether nobody has to decide about a contract: it succeeded or never ran, or
+// a person declared it done.
+func (c *ContractStatus) Settled() bool {
+	return c.Outcome != "" && c.Outcome != MigrationFailed && c.Outcome != MigrationUnknown || c.DoneBy != ""
 }

@@ -77,18 +77,22 @@ type FailureReason string
 
 // Why a release did not succeed.
 const (
-	FailedLabel        FailureReason = "Label"        // its label and spec.application name different applications
-	FailedRepository   FailureReason = "Repository"   // its commit is of another repository than the application's
-	FailedNotOnBranch  FailureReason = "NotOnBranch"  // its commit is not of the application's branch
-	FailedNotRecorded  FailureReason = "NotRecorded"  // a rollback is not what the last switch recorded
-	FailedSuperseded   FailureReason = "Superseded"   // another version took its place, see because
-	FailedRolledBack   FailureReason = "RolledBack"   // it gave way to a rollback
-	FailedCancelled    FailureReason = "Cancelled"    // a person cancelled it
-	FailedNotApproved  FailureReason = "NotApproved"  // nobody approved in time
-	FailedInterference FailureReason = "Interference" // somebody else changed its objects
-	FailedDeadline     FailureReason = "Deadline"     // a step's time was up
-	FailedUnstable     FailureReason = "Unstable"     // the target kept changing
-	FailedTooLarge     FailureReason = "TooLarge"     // its status is too large to record
+	FailedLabel        FailureReason = "Label"         // its label and spec.application name different applications
+	FailedRepository   FailureReason = "Repository"    // its commit is of another repository than the application's
+	FailedNotOnBranch  FailureReason = "NotOnBranch"   // its commit is not of the application's branch
+	FailedNotRecorded  FailureReason = "NotRecorded"   // a rollback is not what the last switch recorded
+	FailedSuperseded   FailureReason = "Superseded"    // another version took its place, see because
+	FailedWayClosed    FailureReason = "WayBackClosed" // a contract removed what the version to return to needs
+	FailedRolledBack   FailureReason = "RolledBack"    // it gave way to a rollback
+	FailedCancelled    FailureReason = "Cancelled"     // a person cancelled it
+	FailedNotApproved  FailureReason = "NotApproved"   // nobody approved in time
+	FailedInterference FailureReason = "Interference"  // somebody else changed its objects
+	FailedDeadline     FailureReason = "Deadline"      // a step's time was up
+	FailedUnstable     FailureReason = "Unstable"      // the target kept changing
+	FailedTooLarge     FailureReason = "TooLarge"      // its status is too large to record
+	FailedNotLive      FailureReason = "NotLive"       // a contract's version is not the live one, or not any more
+	FailedNoContract   FailureReason = "NoContract"    // spec.migrations.contract is not set, or nothing is to be declared done
+	FailedContract     FailureReason = "Contract"      // a contract's command failed, or nobody knows what became of it
 
 	FailedNoCommit        FailureReason = "NoCommit"        // the repository has no such commit
 	FailedNoBuildConfig   FailureReason = "NoBuildConfig"   // the file of the build does not exist at the commit

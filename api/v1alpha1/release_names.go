@@ -28,6 +28,13 @@ func RollbackName(app, switchUID string, attempt int32) string {
 	return fmt.Sprintf("%s-%d", name, attempt)
 }
 
+// ContractName returns the deterministic name of the release that runs a commit's contract:
+// <app>-contract-<first 10 of the commit>-<attempt>, so no contract runs twice by itself. Up to
+// 99 attempts fit the 63 characters of a label.
+func ContractName(app, commit string, attempt int32) string {
+	return fmt.Sprintf("%s-contract-%s-%d", app, commit[:min(10, len(commit))], attempt)
+}
+
 // SameRequest reports whether two releases ask for the same: kind, application, attempt,
 // and the full hash of the commit, or both versions of a rollback. Cause, approval and
 // cancel do not matter, since a second cause joins an existing release. Neither do size and
@@ -48,6 +55,11 @@ func SameRequest(a, b *Release) bool {
 			max(1, a.Spec.Rollback.Attempt) == max(1, b.Spec.Rollback.Attempt) && // 0 is an unset default
 			SameVersion(a.Spec.Rollback.From, b.Spec.Rollback.From) &&
 			SameVersion(a.Spec.Rollback.To, b.Spec.Rollback.To)
+	case Contract:
+		return a.Spec.Contract != nil && b.Spec.Contract != nil &&
+			a.Spec.Contract.Commit == b.Spec.Contract.Commit &&
+			a.Spec.Contract.Attempt == b.Spec.Contract.Attempt &&
+			(a.Spec.Contract.Done == "") == (b.Spec.Contract.Done == "")
 	}
 	return false
 }

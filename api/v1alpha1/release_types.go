@@ -4,7 +4,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Release is one attempt to put one version in front of users. Its spec says what was
+// Release is one attempt to put one version in front of users, or the contract of the live
+// one. Its spec says what was
 // asked, by whom and where. It never changes, except for the set-once fields approval,
 // cancel, takeBack, promotions and confirmations. The deployer writes its status, and the bot writes
 // status.github.
@@ -40,13 +41,14 @@ type ReleaseList struct {
 
 // ReleaseKind is what a release does.
 //
-// +kubebuilder:validation:Enum=Deploy;Rollback
+// +kubebuilder:validation:Enum=Deploy;Rollback;Contract
 type ReleaseKind string
 
 // What a release does.
 const (
 	Deploy   ReleaseKind = "Deploy"   // put a commit in front of users
 	Rollback ReleaseKind = "Rollback" // go back to the version before the last switch
+	Contract ReleaseKind = "Contract" // remove from the schema what only older versions need
 )
 
 // KindRestore marks a deploy's own way back in a [SwitchRecord].
@@ -56,13 +58,13 @@ const KindRestore = "Restore"
 // takeBack, which are set once, promotions, once for each weight, and confirmations, once for each
 // colour.
 //
-// +kubebuilder:validation:XValidation:rule="self.kind == oldSelf.kind && self.application == oldSelf.application && self.cause == oldSelf.cause && has(self.deploy) == has(oldSelf.deploy) && (!has(self.deploy) || self.deploy == oldSelf.deploy) && has(self.rollback) == has(oldSelf.rollback) && (!has(self.rollback) || self.rollback == oldSelf.rollback)",message="a release is immutable; make another one"
+// +kubebuilder:validation:XValidation:rule="self.kind == oldSelf.kind && self.application == oldSelf.application && self.cause == oldSelf.cause && has(self.deploy) == has(oldSelf.deploy) && (!has(self.deploy) || self.deploy == oldSelf.deploy) && has(self.rollback) == has(oldSelf.rollback) && (!has(self.rollback) || self.rollback == oldSelf.rollback) && has(self.contract) == has(oldSelf.contract) && (!has(self.contract) || self.contract == oldSelf.contract)",message="a release is immutable; make another one"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.approval) || (has(self.approval) && self.approval == oldSelf.approval)",message="approval is set once"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.cancel) || (has(self.cancel) && self.cancel == oldSelf.cancel)",message="cancel is set once"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.takeBack) || (has(self.takeBack) && self.takeBack == oldSelf.takeBack)",message="takeBack is set once"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.confirmations) || (has(self.confirmations) && oldSelf.confirmations.all(c, c in self.confirmations))",message="a confirmation is set once"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.promotions) || (has(self.promotions) && oldSelf.promotions.all(p, p in self.promotions))",message="a promotion is set once"
-// +kubebuilder:validation:XValidation:rule="self.kind == 'Deploy' ? has(self.deploy) && !has(self.rollback) : has(self.rollback) && !has(self.deploy)",message="a Deploy has deploy, a Rollback has rollback, and nothing has both"
+// +kubebuilder:validation:XValidation:rule="has(self.deploy) == (self.kind == 'Deploy') && has(self.rollback) == (self.kind == 'Rollback') && has(self.contract) == (self.kind == 'Contract')",message="a Deploy has deploy, a Rollback has rollback, a Contract has contract, and nothing has two of them"
 type ReleaseSpec struct {
 	// Kind is what the release does.
 	Kind ReleaseKind `json:"kind"`
@@ -77,6 +79,9 @@ type ReleaseSpec struct {
 
 	// Rollback is set for the kind Rollback.
 	Rollback *RollbackSpec `json:"rollback,omitempty"`
+
+	// Contract is set for the kind Contract.
+	Contract *ContractRequest `json:"contract,omitempty"`
 
 	// Cause says who asked for it, and where.
 	Cause Cause `json:"cause"`
@@ -175,9 +180,33 @@ type RollbackSpec struct {
 	Attempt int32 `json:"attempt,omitempty"`
 }
 
+// ContractRequest names the version whose contract runs, or is declared done. Only the live
+// version's runs.
+type ContractRequest struct {
+	// Commit of the live version.
+	// +kubebuilder:validation:Pattern=`^[0-9a-f]{40}([0-9a-f]{24})?$`
+	// +kubebuilder:validation:MaxLength=64
+	Commit string `json:"commit"`
+
+	// Image of the live version by digest.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Image string `json:"image"`
+
+	// Attempt counts the contracts of this commit, from 1.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=99
+	Attempt int32 `json:"attempt"`
+
+	// Done declares the last contract done, which failed or whose outcome is unknown, for
+	// this reason in the person's own words. Nothing runs then.
+	// +kubebuilder:validation:MaxLength=500
+	Done string `json:"done,omitempty"`
+}
+
 // CauseKind is where a request came from.
 //
-// +kubebuilder:validation:Enum=Push;Comment;CLI
+// +kubebuilder:validation:Enum=Push;Comment;CLI;Hold
 type CauseKind string
 
 // Where a request came from.
@@ -185,6 +214,7 @@ const (
 	CausePush    CauseKind = "Push"    // a push to the branch
 	CauseComment CauseKind = "Comment" // a command in a pull request
 	CauseCLI     CauseKind = "CLI"     // the command line, or a workflow
+	CauseHold    CauseKind = "Hold"    // the end of spec.hold: Turnout itself
 )
 
 // Cause says who asked for something, and where.

@@ -42,7 +42,7 @@ type Waiting struct {
 
 // WaitingFor is what a release waits for.
 //
-// +kubebuilder:validation:Enum=Approval;Lock;Turn;Drain;TakeUp;Application;Repository;Grant;Build;Pods;Deployment;Ingress;LoadBalancer;Gate;Baseline;Shift;Address;Soak;Answer;Retry;Migration
+// +kubebuilder:validation:Enum=Approval;Lock;Turn;Drain;TakeUp;Application;Repository;Grant;Build;Pods;Deployment;Ingress;LoadBalancer;Gate;Baseline;Shift;Address;Soak;Answer;Retry;Migration;OldPods
 type WaitingFor string
 
 // What a release waits for.
@@ -68,6 +68,7 @@ const (
 	WaitsForAnswer       WaitingFor = "Answer"       // GitHub, Cloud Build, Cloud Storage or a registry answers
 	WaitsForRetry        WaitingFor = "Retry"        // something failed and is retried
 	WaitsForMigration    WaitingFor = "Migration"    // a migration of the schema
+	WaitsForOldPods      WaitingFor = "OldPods"      // no pod of an older version is left, and nothing that would start one
 )
 
 // WaitingBecause is why a release waits. For Application, Repository and Grant it is the

@@ -17,12 +17,13 @@ const (
 	Retry    Verb = "retry"    // release this pull request's commit again
 	Lock     Verb = "lock"     // keep releases from moving users
 	Unlock   Verb = "unlock"   // remove the lock
+	Contract Verb = "contract" // run the live version's contract, or declare it done
 	Status   Verb = "status"   // show what is live and what is under way
 	Help     Verb = "help"     // show the application's settings, and the commands
 )
 
 // Verbs has every command, in the order of /help.
-var Verbs = []Verb{Promote, Rollback, Cancel, Retry, Lock, Unlock, Status, Help}
+var Verbs = []Verb{Promote, Rollback, Cancel, Retry, Lock, Unlock, Contract, Status, Help}
 
 // known reports whether a verb is a command.
 func (v Verb) known() bool { return slices.Contains(Verbs, v) }
@@ -48,7 +49,9 @@ type Command struct {
 	// Weight is the share of the users to which a canary is promoted, of 100; 0 if none was
 	// typed.
 	Weight int32 `json:"weight,omitempty"`
-	// Reason is why somebody locks, in their own words: untrusted, on one line, at most 500
+	// Mode of a contract: retry, done, or none.
+	Mode string `json:"mode,omitempty"`
+	// Reason is why somebody locks, or declares a contract done, in their own words: untrusted, on one line, at most 500
 	// characters. It is only shown.
 	Reason string `json:"reason,omitempty"`
 }
@@ -60,7 +63,7 @@ func (c Command) String() string {
 	if c.Weight > 0 {
 		weight = strconv.Itoa(int(c.Weight))
 	}
-	for _, word := range []string{c.Application, c.Commit, weight, c.Reason} {
+	for _, word := range []string{c.Application, c.Commit, weight, c.Mode, c.Reason} {
 		if word != "" {
 			words = append(words, word)
 		}

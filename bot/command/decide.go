@@ -39,6 +39,8 @@ func Decide(s Situation) Decision {
 		return locking{s}.lock()
 	case Unlock:
 		return locking{s}.unlock()
+	case Contract:
+		return contracts{s}.contract()
 	case Status:
 		return answer(CodeStatus, Args{Application: s.App.Name, Shown: &s})
 	case Help:

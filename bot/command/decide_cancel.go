@@ -79,7 +79,7 @@ func (c cancelling) othersUnderWay() []Fact {
 	for i := range c.s.Releases {
 		rel := &c.s.Releases[i]
 		switch {
-		case rel.Status.Phase.Finished():
+		case rel.Status.Phase.Finished() || rel.Spec.Contract != nil:
 		case rel.Spec.Rollback != nil:
 			all = append(all, Fact{CodeOtherRollback, wayOf(rel.Spec.Rollback)})
 		case rel.Status.Milestones.SwitchIntendedAt != nil:

@@ -181,6 +181,9 @@ func (w leaving) takeBack(spec v1alpha1.RollbackSpec) Decision {
 	}
 	spec.Attempt = joined
 	if joined == 0 {
+		if closed := closedBack(&w.s.App, &spec, &spec.To, w.s.Releases); closed != nil {
+			return Decision{Fact: *closed, Refused: true}
+		}
 		spec.Attempt = attemptAfter(last, used)
 	}
 	d := Decision{Fact: FindWayBack(&w.s.App, &spec.To, w.s.Releases).fact(&spec.To)}

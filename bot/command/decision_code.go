@@ -53,6 +53,7 @@ const (
 	CodeBackAtOnce      Code = "BackAtOnce"      // a rollback begins
 	CodeBackOnceStarted Code = "BackOnceStarted" // a rollback begins; its pods must start first, Because
 	CodeBackOnceSettled Code = "BackOnceSettled" // a rollback begins once the switch to Version is confirmed
+	CodeWayClosed       Code = "WayClosed"       // a contract, Release, closed the way back to Other at At, Because
 	CodePreviousUnknown Code = "PreviousUnknown"
 	CodeNothingBefore   Code = "NothingBefore" // Release went back to Live
 	CodeNeverSwitched   Code = "NeverSwitched"
@@ -81,6 +82,16 @@ const (
 	CodeUnlocked      Code = "Unlocked"
 	CodeNotLocked     Code = "NotLocked"
 
+	CodeNoContract        Code = "NoContract"        // the application has none
+	CodeContractNotOurs   Code = "ContractNotOurs"   // Turnout did not release the live version
+	CodeContractUnderWay  Code = "ContractUnderWay"  // by Release
+	CodeContractSubmitted Code = "ContractSubmitted" // the contract of Version begins when nothing older runs
+	CodeContractDeclared  Code = "ContractDeclared"  // Release is declared done
+	CodeContractedAlready Code = "ContractedAlready"
+	CodeContractOpen      Code = "ContractOpen"    // Release did not succeed: Next[0] runs it again, Next[1] declares it done
+	CodeContractNotOpen   Code = "ContractNotOpen" // there is nothing to retry or to declare done
+	CodeContractWhy       Code = "ContractWhy"     // the reason is missing
+
 	CodeStatus Code = "Status" // shows the state
 	CodeHelp   Code = "Help"
 )
@@ -101,4 +112,9 @@ const (
 	CodeStagedOver       Code = "StagedOver" // Version was staged on Color
 	CodeNotLookedAt      Code = "NotLookedAt"
 	CodeTooFewReady      Code = "TooFewReady"
+	CodeContractRuns     Code = "ContractRuns"
+	CodeContractDone     Code = "ContractDone"
+	CodeContractFailed   Code = "ContractFailed"
+	CodeContractUnknown  Code = "ContractUnknown"
+	CodeContractEarlier  Code = "ContractEarlier" // an earlier one than Release, which changed nothing
 )

@@ -83,6 +83,9 @@ func parseArguments(verb Verb, rest string) (*Command, error) {
 	if verb == Lock {
 		return &Command{Verb: Lock, Reason: prose.Characters(prose.OneLine(rest), v1alpha1.MaxLockReason)}, nil
 	}
+	if verb == Contract {
+		return parseContract(rest)
+	}
 	words := strings.FieldsFunc(rest, isBlank)
 	for _, word := range words {
 		if !argument.MatchString(word) {
@@ -105,6 +108,27 @@ func parseArguments(verb Verb, rest string) (*Command, error) {
 		c.Application, c.Commit = words[1], words[0]
 	default:
 		return nil, misused(verb, CodeNoHash, words...)
+	}
+	return c, nil
+}
+
+// parseContract reads the words after /contract: an application, and retry, or done with a reason.
+func parseContract(rest string) (*Command, error) {
+	c := &Command{Verb: Contract}
+	first, more := cutBlank(strings.Trim(rest, blanks))
+	if first != "" && first != ContractRetry && first != ContractDone {
+		if !argument.MatchString(first) {
+			return nil, misused(Contract, CodeBadArgument)
+		}
+		c.Application = first
+		first, more = cutBlank(more)
+	}
+	switch c.Mode = first; {
+	case first == "":
+	case first == ContractDone:
+		c.Reason = prose.Characters(prose.OneLine(more), v1alpha1.MaxLockReason)
+	case first != ContractRetry || more != "":
+		return nil, misused(Contract, CodeTooManyWords)
 	}
 	return c, nil
 }

@@ -24,6 +24,13 @@ func NewRollback(app *v1alpha1.BlueGreen, spec v1alpha1.RollbackSpec, cause v1al
 	})
 }
 
+// NewContract makes the release that runs a version's contract, or declares it done.
+func NewContract(app *v1alpha1.BlueGreen, spec v1alpha1.ContractRequest, cause v1alpha1.Cause) *v1alpha1.Release {
+	return newRelease(app, v1alpha1.ContractName(app.Name, spec.Commit, spec.Attempt), v1alpha1.ReleaseSpec{
+		Kind: v1alpha1.Contract, Cause: cause, Contract: &spec,
+	})
+}
+
 func newRelease(app *v1alpha1.BlueGreen, name string, spec v1alpha1.ReleaseSpec) *v1alpha1.Release {
 	spec.Application = app.Name
 	return &v1alpha1.Release{

@@ -23,6 +23,9 @@ type WayBack struct {
 	Longer time.Duration
 }
 
+// Closed reports whether a contract closed the way back: a rollback would be refused.
+func (w WayBack) Closed() bool { return w.Lacks != nil && w.Lacks.Code == CodeWayClosed }
+
 // unreported is how much longer a colour warms up if Google's load balancer does not report
 // on each pod: then it must report the colour as healthy for some time, and Turnout polls
 // it only now and then.
@@ -43,8 +46,16 @@ const measuredReleases = 5
 // FindWayBack says how users would return to a version. The releases are the application's,
 // newest first.
 func FindWayBack(app *v1alpha1.BlueGreen, to *v1alpha1.Version, releases []v1alpha1.Release) WayBack {
-	lacks := missing(app, to, releases)
-	if lacks == nil {
+	var lacks *Fact
+	if mixed := app.Status.Mixed; mixed != nil {
+		lacks = closedBack(app, mixed.Back, to, releases)
+	} else {
+		lacks = closedBack(app, nil, to, releases)
+	}
+	if lacks != nil {
+		return WayBack{Lacks: lacks}
+	}
+	if lacks = missing(app, to, releases); lacks == nil {
 		return WayBack{Instant: true}
 	}
 	w := WayBack{Lacks: lacks}
@@ -52,6 +63,29 @@ func FindWayBack(app *v1alpha1.BlueGreen, to *v1alpha1.Version, releases []v1alp
 		w.About, w.Longer = tookToStart(longest), MayTakeLonger(app, longest.Status.Route)
 	}
 	return w
+}
+
+// closedBack says that a contract closed the way back of a rollback, or of the last switch
+// without one; nil if it is open.
+func closedBack(app *v1alpha1.BlueGreen, back *v1alpha1.RollbackSpec, to *v1alpha1.Version, releases []v1alpha1.Release) *Fact {
+	by := app.Status.ClosedBack(back, releases)
+	if by == nil {
+		return nil
+	}
+	because := CodeContractDone
+	switch {
+	case !by.Closed():
+		because = CodeContractEarlier
+	case by.DoneBy != "":
+	case by.Outcome == v1alpha1.MigrationFailed:
+		because = CodeContractFailed
+	case by.Outcome == v1alpha1.MigrationUnknown:
+		because = CodeContractUnknown
+	case by.Outcome == "":
+		because = CodeContractRuns
+	}
+	at := by.ClosedAt()
+	return &Fact{CodeWayClosed, Args{Other: to, Release: by.Release, At: &at, Because: &Fact{because, Args{Release: by.Release}}}}
 }
 
 // missing says why users could not return to a version at once; nil if they could. The

@@ -133,6 +133,9 @@ func (n nextSteps) readiness() string {
 	if m.Previous == nil || m.SwitchedAt == nil {
 		return ""
 	}
+	if back := command.FindWayBack(n.v.app, m.Previous, n.v.around.Releases); back.Closed() && n.last() {
+		return "Next: merge a fix if something is wrong. " + inMarkdown(*back.Lacks).Says
+	}
 	if over := n.stagedOver(); over != nil {
 		return fmt.Sprintf("Next: %s returns to %s, whose pods are started first: %s was staged in their place", n.v.command(command.Rollback),
 			code(m.Previous.Short()), code(n.v.of(over).short()))
@@ -150,10 +153,16 @@ func (n nextSteps) readiness() string {
 		n.v.command(command.Rollback), code(m.Previous.Short()), minute(until, m.SwitchedAt.Time), later)
 }
 
+// last reports whether the release was the last one to move users.
+func (n nextSteps) last() bool {
+	last := n.v.app.Status.LastSwitch
+	return last != nil && last.UID == string(n.v.rel.UID)
+}
+
 // unready says why a rollback would not be instant, as the deployer sees it now. It is nil
 // if it would be, or if the announced hold has ended.
 func (n nextSteps) unready() *command.Fact {
-	if last := n.v.app.Status.LastSwitch; last != nil && last.UID == string(n.v.rel.UID) && last.Shrunk {
+	if n.last() && n.v.app.Status.LastSwitch.Shrunk {
 		return nil
 	}
 	return command.MissingNow(n.v.app, n.v.rel.Status.Milestones.Previous.Color)

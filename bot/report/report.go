@@ -76,6 +76,9 @@ func gist(v view) string {
 	if over := n.stagedOver(); over != nil && n.promised(over) {
 		parts = append(parts, "no longer at once")
 	}
+	if n.last() && v.app.Status.ClosedBack(nil, v.around.Releases) != nil {
+		parts = append(parts, "way back closed")
+	}
 	if (tab{v}).notShown() != "" {
 		parts = append(parts, "no deployment")
 	}

@@ -43,7 +43,7 @@ func (o overview) status() string {
 	around := Around{Applications: o.of.Applications, Releases: o.of.Releases}
 	for i := range o.of.Releases {
 		rel := &o.of.Releases[i]
-		if rel.Status.Phase.Finished() {
+		if rel.Status.Phase.Finished() || rel.Spec.Contract != nil { // the schema's line shows a contract
 			continue
 		}
 		unfinished = append(unfinished, "- "+headline{newView(&o.of.App, rel, around)}.line())
@@ -52,6 +52,7 @@ func (o overview) status() string {
 	if lines = append(lines, unfinished...); more > 0 {
 		lines = append(lines, item(andMore(more, "")))
 	}
+	lines = append(lines, o.schema()...)
 	switch last := st.LastSwitch; {
 	case st.Mixed != nil && st.Mixed.Back != nil:
 		back := o.of.Typed(command.Rollback)
@@ -64,6 +65,10 @@ func (o overview) status() string {
 			"Ingress or HTTPRoute; until then %s does not work.", st.Live.Color, o.shows(command.Rollback)))
 	case last != nil && last.Kind == string(v1alpha1.Deploy) && st.Previous != nil:
 		held, back := "at once, it still runs", command.FindWayBack(&o.of.App, st.Previous, o.of.Releases)
+		if back.Closed() {
+			lines = append(lines, "- 🔐 "+inMarkdown(*back.Lacks).Says)
+			break
+		}
 		if !back.Instant {
 			held = "its pods would be started first, since " + inMarkdown(*back.Lacks).Says
 		}

@@ -107,6 +107,43 @@ var markdownTexts = map[command.Code]Text{
 	command.CodeBackOnceSettled: {
 		"The switch to ${version} is under way; it goes back to ${other} as soon as it is confirmed or has failed.", "",
 	},
+	command.CodeWayClosed: {
+		"The way back to ${other} is closed since ${at}: ${because}.", "Merge a commit that fixes what is wrong.",
+	},
+	command.CodeContractRuns:    {"the contract ${release} is removing from the database what it needs", ""},
+	command.CodeContractDone:    {"the contract ${release} removed from the database what it needs", ""},
+	command.CodeContractFailed:  {"the contract ${release} failed, and may have removed from the database what it needs", ""},
+	command.CodeContractUnknown: {"nobody knows what the contract ${release} removed from the database", ""},
+	command.CodeContractEarlier: {"a contract before ${release} removed from the database what it needs", ""},
+	command.CodeNoContract: {
+		"${application} has no contract: spec.migrations.contract is not set.", "",
+	},
+	command.CodeContractNotOurs: {
+		"Turnout did not release the live version of ${application}, so there is no contract to run.", "${next} shows what is live.",
+	},
+	command.CodeContractUnderWay: {
+		"${release} is already under way.", "",
+	},
+	command.CodeContractSubmitted: {
+		"The contract of ${version} begins as soon as nothing runs an older version, which ends the hold. From " +
+			"then on there is no way back to one.", "",
+	},
+	command.CodeContractDeclared: {
+		"${release} is declared done.", "",
+	},
+	command.CodeContractedAlready: {
+		"${release} was the contract of ${version}, which is live. Nothing was changed.", "",
+	},
+	command.CodeContractOpen: {
+		"${release} did not succeed, so the way back stays closed.",
+		"Look at the database. ${next} then runs it again; ${then}, followed by your reason, declares it done.",
+	},
+	command.CodeContractNotOpen: {
+		"No contract of ${application} failed or has an unknown outcome.", "",
+	},
+	command.CodeContractWhy: {
+		"Say why ${release} counts as done.", "Type ${then}, followed by your reason.",
+	},
 	command.CodePreviousUnknown: {
 		"The record does not show what was live before ${version}, so there is nothing to return to.", "Merge a commit that reverts it.",
 	},

@@ -25,6 +25,10 @@ var forms = map[command.Verb]form{
 	command.Retry:  {"[application] [sha]", "releases this pull request's commit once more, after its last attempt has ended"},
 	command.Lock:   {"[application] [reason]", "keeps releases from moving users until `/unlock`; `/rollback` still works"},
 	command.Unlock: {"[application]", "removes the lock, whoever set it"},
+	command.Contract: {
+		"[application] [retry] [done reason]", "removes from the database what only older versions need, once nothing runs one; after a " +
+			"failure `retry` runs it again, and `done` declares it done",
+	},
 	command.Status: {"[application]", "shows what is live, what is under way, and what blocks it"},
 	command.Help:   {"[application]", "shows how the application is set up, and this list"},
 }

@@ -17,6 +17,7 @@ var markdownWaits = map[command.Code]Text{
 	"WaitsRepository":         {"waits${detail}", ""},
 	"WaitsGrant":              {"waits${detail}", ""},
 	"WaitsAnswer":             {"waits for an answer: ${object}", ""},
+	"WaitsOldPods":            {"waits until no pod of an older version is left${detail}", ""},
 	"WaitsRetry":              {"will try again${detail}", ""},
 
 	"WaitsBuild":                 {"building", ""},

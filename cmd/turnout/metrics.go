@@ -119,7 +119,7 @@ func (m *metrics) beginRequests() {
 
 // begin creates the series of an application, at 0, for the same reason.
 func (m *metrics) begin(app client.ObjectKey) {
-	for _, kind := range []v1alpha1.ReleaseKind{v1alpha1.Deploy, v1alpha1.Rollback} {
+	for _, kind := range []v1alpha1.ReleaseKind{v1alpha1.Deploy, v1alpha1.Rollback, v1alpha1.Contract} {
 		for _, phase := range v1alpha1.FinalPhases() {
 			m.releases.WithLabelValues(app.Namespace, app.Name, string(kind), string(phase))
 		}

@@ -178,6 +178,8 @@ func TestCountersBeginAtZero(t *testing.T) {
 	of := ",namespace=" + s.app.Namespace
 	for name, want := range map[string][]string{
 		"turnout_releases_total": {
+			"kind=Contract" + of + ",phase=Cancelled", "kind=Contract" + of + ",phase=Error", "kind=Contract" + of + ",phase=Failed",
+			"kind=Contract" + of + ",phase=Succeeded", "kind=Contract" + of + ",phase=Superseded",
 			"kind=Deploy" + of + ",phase=Cancelled", "kind=Deploy" + of + ",phase=Error", "kind=Deploy" + of + ",phase=Failed",
 			"kind=Deploy" + of + ",phase=Succeeded", "kind=Deploy" + of + ",phase=Superseded",
 			"kind=Rollback" + of + ",phase=Cancelled", "kind=Rollback" + of + ",phase=Error", "kind=Rollback" + of + ",phase=Failed",

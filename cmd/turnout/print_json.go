@@ -102,6 +102,9 @@ func artifact(rel *v1alpha1.Release) (commit, image, color string) {
 	if back := rel.Spec.Rollback; back != nil {
 		return back.To.Commit, back.To.Image, string(back.To.Color)
 	}
+	if c := rel.Spec.Contract; c != nil {
+		return c.Commit, c.Image, ""
+	}
 	if rel.Spec.Deploy != nil {
 		commit = rel.Spec.Deploy.Commit
 	}

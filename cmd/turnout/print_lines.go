@@ -83,6 +83,9 @@ func title(rel *v1alpha1.Release) string {
 	if back := rel.Spec.Rollback; back != nil {
 		what = fmt.Sprintf("goes back from %s to %s", back.From.Short(), back.To.Short())
 	}
+	if rel.Spec.Contract != nil {
+		what = "contracts the schema for " + versionOf(rel)
+	}
 	return oneLine(fmt.Sprintf("%s: %s %s", rel.Name, rel.Spec.Application, what))
 }
 
@@ -93,6 +96,8 @@ func versionOf(rel *v1alpha1.Release) string {
 		return v1alpha1.ShortCommit(rel.Spec.Deploy.Commit)
 	case rel.Spec.Rollback != nil:
 		return rel.Spec.Rollback.To.Short()
+	case rel.Spec.Contract != nil:
+		return v1alpha1.ShortCommit(rel.Spec.Contract.Commit)
 	}
 	return rel.Status.Version
 }

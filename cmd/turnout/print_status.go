@@ -26,10 +26,12 @@ type stateJSON struct {
 	Live    *versionJSON `json:"live,omitempty"`
 	Blocked *blockedJSON `json:"blocked,omitempty"`
 	// Unconfirmed: nothing shows that the load balancer took up the last switch.
-	Unconfirmed *blockedJSON      `json:"unconfirmed,omitempty"`
-	Lock        *lockJSON         `json:"lock,omitempty"`
-	Rollback    *rollbackJSON     `json:"rollback,omitempty"`
-	Active      *releaseStateJSON `json:"active,omitempty"`
+	Unconfirmed *blockedJSON  `json:"unconfirmed,omitempty"`
+	Lock        *lockJSON     `json:"lock,omitempty"`
+	Rollback    *rollbackJSON `json:"rollback,omitempty"`
+	// Schema is what is known of the database's schema.
+	Schema *v1alpha1.SchemaStatus `json:"schema,omitempty"`
+	Active *releaseStateJSON      `json:"active,omitempty"`
 	// Proof is that of the release that moved users last.
 	Proof   *v1alpha1.ProofStatus `json:"proof,omitempty"`
 	Waiting []string              `json:"waiting"` // releases in the queue, newest first
@@ -103,7 +105,7 @@ func stateOf(bg *v1alpha1.BlueGreen, releases []v1alpha1.Release) stateJSON {
 	st := bg.Status
 	s := stateJSON{
 		Application: bg.Name, Namespace: bg.Namespace, Repository: bg.Spec.Repository, Environment: bg.Spec.Environment,
-		URL: bg.Spec.URL, Phase: st.Phase, Waiting: []string{},
+		URL: bg.Spec.URL, Phase: st.Phase, Schema: st.Schema, Waiting: []string{},
 	}
 	if st.Live != nil {
 		live := asVersion(*st.Live)
@@ -198,6 +200,22 @@ func (s stateJSON) cells() []string {
 	return []string{s.Application, live.Version, live.Color, standing(s), active, strconv.Itoa(len(s.Waiting)), lock}
 }
 
+// schemaLine is what is known of the schema.
+func schemaLine(s *v1alpha1.SchemaStatus) string {
+	text := string(s.State)
+	if c := s.Contract; c != nil {
+		text += fmt.Sprintf("; the last contract is %s, begun at %s", c.Release, prose.Minute(c.IntendedAt.Time))
+	}
+	if s.Pending != nil {
+		text += fmt.Sprintf("; %s owes its contract", v1alpha1.ShortCommit(s.Pending.Commit))
+	}
+	if n := len(s.Expanded); n > 0 {
+		last := s.Expanded[n-1]
+		text += fmt.Sprintf("; the last expand was of %s, at %s", v1alpha1.ShortCommit(last.Commit), prose.Minute(last.At.Time))
+	}
+	return strings.TrimPrefix(text, "; ")
+}
+
 // standing is an application's phase, and briefly why it is blocked.
 func standing(s stateJSON) string {
 	if s.Phase == v1alpha1.PhaseBlocked && s.Blocked != nil {
@@ -242,9 +260,14 @@ func printState(out io.Writer, s stateJSON) error {
 	for _, name := range s.Waiting {
 		row("waiting", "%s", name)
 	}
+	if schema := s.Schema; schema != nil {
+		row("schema", "%s", schemaLine(schema))
+	}
 	switch back := s.Rollback; {
 	case back == nil:
 		row("rollback", "there is no version to return to")
+	case back.Because != nil && back.Because.Code == command.CodeWayClosed:
+		row("rollback", "%s", back.Why)
 	case back.Instant:
 		row("rollback", "to %s on %s, at once: it is kept running until %s", back.To.Version, back.To.Color, back.Until.UTC().Format("15:04 UTC"))
 	case back.Seconds > 0:

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -258,6 +259,9 @@ func (r *request) cancel(release, reason string) plan {
 	if rel.Spec.Kind == v1alpha1.Rollback {
 		return refused(codeRollbackGoesOn, command.Args{Application: r.app.Name, Release: rel.Name})
 	}
+	if rel.Spec.Contract != nil {
+		return r.cancelContract(rel, reason)
+	}
 	if newest := r.deployOf(rel.Spec.Deploy.Commit); newest.Name != rel.Name {
 		return refused(codeEndedAlready, command.Args{Application: r.app.Name, Release: rel.Name, Phase: rel.Status.Phase})
 	}
@@ -268,6 +272,18 @@ func (r *request) cancel(release, reason string) plan {
 	if !p.Refused {
 		p.release = rel.Name
 	}
+	return p
+}
+
+// cancelContract stops a contract that has not begun.
+func (r *request) cancelContract(rel *v1alpha1.Release, reason string) plan {
+	if rel.Status.Phase.Finished() {
+		return refused(codeEndedAlready, command.Args{Application: r.app.Name, Release: rel.Name, Phase: rel.Status.Phase})
+	}
+	p := joined(rel.Name, codeContractCancelled, command.Args{Application: r.app.Name, Release: rel.Name})
+	p.Cancel = &command.ReleaseCancel{Release: rel.Name, Cancel: v1alpha1.Cancel{
+		By: r.cause.Actor, At: metav1.NewTime(r.now), Cause: r.cause, Reason: reason,
+	}}
 	return p
 }
 
@@ -282,6 +298,7 @@ func (r *request) cancellable(release string) (*v1alpha1.Release, *plan) {
 		return nil, &p
 	}
 	all := append(r.unfinished(v1alpha1.Deploy), r.unfinished(v1alpha1.Rollback)...)
+	all = append(all, r.unfinished(v1alpha1.Contract)...)
 	switch len(all) {
 	case 0:
 		p := refused(codeNoneUnderWay, command.Args{Application: r.app.Name})

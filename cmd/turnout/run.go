@@ -29,7 +29,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	root.AddCommand(
 		installCommand(), uninstallCommand(), initCommand(), serveCommand(), actionCommand(getenv),
 		deployCommand(), promoteCommand(), rollbackCommand(), cancelCommand(),
-		lockCommand(), unlockCommand(), confirmCommand(),
+		lockCommand(), unlockCommand(), confirmCommand(), contractCommand(),
 		statusCommand(), releasesCommand(), describeCommand(), preflightCommand(), doctorCommand(),
 		simulateCommand(), versionCommand(),
 	)

@@ -108,6 +108,43 @@ var terminalTexts = map[command.Code]report.Text{
 	command.CodeBackOnceSettled: {
 		Says: "The switch to ${version} is under way; it goes back to ${other} as soon as it is confirmed or has failed.",
 	},
+	command.CodeWayClosed: {
+		Says: "The way back to ${other} is closed since ${at}: ${because}.", Next: "Merge a commit that fixes what is wrong.",
+	},
+	command.CodeContractRuns:    {Says: "the contract ${release} is removing from the database what it needs"},
+	command.CodeContractDone:    {Says: "the contract ${release} removed from the database what it needs"},
+	command.CodeContractFailed:  {Says: "the contract ${release} failed, and may have removed from the database what it needs"},
+	command.CodeContractUnknown: {Says: "nobody knows what the contract ${release} removed from the database"},
+	command.CodeContractEarlier: {Says: "a contract before ${release} removed from the database what it needs"},
+	command.CodeNoContract: {
+		Says: "${application} has no contract: spec.migrations.contract is not set.",
+	},
+	command.CodeContractNotOurs: {
+		Says: "Turnout did not release the live version of ${application}, so there is no contract to run.", Next: "${next} shows what is live.",
+	},
+	command.CodeContractUnderWay: {
+		Says: "${release} is already under way.",
+	},
+	command.CodeContractSubmitted: {
+		Says: "The contract of ${version} begins as soon as nothing runs an older version, which ends the hold. From " +
+			"then on there is no way back to one.",
+	},
+	command.CodeContractDeclared: {
+		Says: "${release} is declared done.",
+	},
+	command.CodeContractedAlready: {
+		Says: "${release} was the contract of ${version}, which is live. Nothing was changed.",
+	},
+	command.CodeContractOpen: {
+		Says: "${release} did not succeed, so the way back stays closed.",
+		Next: "Look at the database. ${next} then runs it again; ${then}, followed by your reason, declares it done.",
+	},
+	command.CodeContractNotOpen: {
+		Says: "No contract of ${application} failed or has an unknown outcome.",
+	},
+	command.CodeContractWhy: {
+		Says: "Say why ${release} counts as done.", Next: "Type ${then}, followed by your reason.",
+	},
 	command.CodePreviousUnknown: {
 		Says: "The record does not show what was live before ${version}, so there is nothing to return to.",
 		Next: "Merge a commit that reverts it.",
@@ -209,7 +246,8 @@ var terminalTexts = map[command.Code]report.Text{
 	codeLiveIsForeign: {
 		Says: "${livename} is live on ${livecolor}, which Turnout did not release: there is nothing to return to.", Next: revert,
 	},
-	codeRollbackUnderWay: {Says: "${one} is under way already."},
-	codeRollbackGoesOn:   {Says: "${one} is a rollback, which cannot be cancelled.", Next: "Release another version when it has ended."},
-	codeEndedAlready:     {Says: "${one} has ended already: ${exactends}.", Next: nothingMore},
+	codeRollbackUnderWay:  {Says: "${one} is under way already."},
+	codeRollbackGoesOn:    {Says: "${one} is a rollback, which cannot be cancelled.", Next: "Release another version when it has ended."},
+	codeContractCancelled: {Says: "${one} is being cancelled, unless it has begun."},
+	codeEndedAlready:      {Says: "${one} has ended already: ${exactends}.", Next: nothingMore},
 }

@@ -21,6 +21,7 @@ var terminalWaits = map[command.Code]report.Text{
 	"WaitsRepository":         {Says: "waits${detail}"},
 	"WaitsGrant":              {Says: "waits${detail}"},
 	"WaitsAnswer":             {Says: "waits for an answer: ${object}"},
+	"WaitsOldPods":            {Says: "waits until no pod of an older version is left${detail}"},
 	"WaitsRetry":              {Says: "will try again${detail}"},
 	"WaitsMigration":          {Says: "the migration runs since ${time}"},
 	"WaitsMigrationPending":   {Says: "the migration has not started${detail}"},

@@ -136,6 +136,10 @@ func moved(r *v1alpha1.Release, o Observed) bool {
 func tableOf(r *v1alpha1.Release, o Observed) []Row {
 	f := r.Status.Failure
 	switch {
+	case r.Spec.Kind == v1alpha1.Contract && f != nil:
+		return nil
+	case r.Spec.Kind == v1alpha1.Contract:
+		return contract
 	case f == nil && r.Spec.Kind == v1alpha1.Rollback:
 		return rollback
 	case f == nil:
@@ -149,8 +153,12 @@ func tableOf(r *v1alpha1.Release, o Observed) []Row {
 // Steps are the steps of a successful release, in order. The approval is where a release without
 // a migration has it.
 func Steps(kind v1alpha1.ReleaseKind) []v1alpha1.Step {
-	if kind == v1alpha1.Rollback {
+	switch kind {
+	case v1alpha1.Rollback:
 		return names(rollback)
+	case v1alpha1.Contract:
+		return names(contract)
+	case v1alpha1.Deploy:
 	}
 	return names(deploy)
 }
@@ -171,7 +179,7 @@ func names(rows []Row) []v1alpha1.Step {
 
 // RowOf returns the row of a step. A step in two tables differs only in its needs.
 func RowOf(s v1alpha1.Step) Row {
-	all := slices.Concat(deploy, undo, rollback)
+	all := slices.Concat(deploy, undo, rollback, contract)
 	if i := slices.IndexFunc(all, func(row Row) bool { return row.Name == s }); i >= 0 {
 		return all[i]
 	}

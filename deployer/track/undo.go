@@ -40,6 +40,9 @@ func PatchMayBeOut(r *v1alpha1.Release, o Observed) bool {
 // Outcome is the final phase of a release whose track has ended.
 func Outcome(r *v1alpha1.Release) (v1alpha1.ReleasePhase, string) {
 	f := r.Status.Failure
+	if f == nil && r.Spec.Kind == v1alpha1.Contract {
+		return v1alpha1.ReleaseSucceeded, "the schema suits only " + r.Status.Version
+	}
 	if f == nil {
 		return v1alpha1.ReleaseSucceeded, "users have " + r.Status.Version
 	}

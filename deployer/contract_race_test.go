@@ -1,0 +1,110 @@
+package deployer
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// Rollbacks that many people ask for at the moment when a contract begins. Each reads the
+// application and decides by it, as the bot does, but its release may be written much later. Either
+// users go back and nothing runs, or the contract runs and nobody goes back.
+func TestRollbacksAndAContractEndInOneOfTheTwo(t *testing.T) {
+	t.Parallel()
+	const people = 50
+	claim := func(body string) bool { // the claim, or another write of the application before the intent
+		return strings.Contains(body, `"release":"my-python-app-contract-`) && !strings.Contains(body, `"intendedAt"`)
+	}
+	intent := func(body string) bool { return strings.Contains(body, `"intendedAt"`) }
+	for name, c := range map[string]struct {
+		// written is after which write of the application they write their releases; nil is without
+		// an order.
+		written func(body string) bool
+		back    bool // users go back
+	}{
+		"before the intent": {claim, true},
+		"after the intent":  {intent, false},
+		"at any time":       {nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, contracts(v1alpha1.ContractOnCommand), holds(0))
+			w.confirmable()
+			var all sync.WaitGroup
+			asked := make(chan struct{}) // closed when they write
+			ask := sync.OnceFunc(func() { close(asked) })
+			cfg := rest.CopyConfig(w.cfg)
+			cfg.Wrap(func(next http.RoundTripper) http.RoundTripper {
+				return roundTripper(func(req *http.Request) (*http.Response, error) {
+					resp, err := next.RoundTrip(req)
+					if err == nil && resp.StatusCode < 300 && c.written != nil && describe(req) == "PUT bluegreens/my-python-app/status" &&
+						c.written(bodyOf(req)) {
+						ask()
+						all.Wait() // the deployer goes on when all are recorded
+					}
+					return resp, err
+				})
+			})
+			w.runWith(cfg)
+			w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+			w.awaitShrunk(v1alpha1.Blue)
+			w.settled()
+			back := w.rollbackOfLast()
+			for range people {
+				all.Go(func() {
+					<-asked
+					if _, _, err := w.record().Submit(t.Context(), back.DeepCopy()); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			contract := w.contract(1)
+			if c.written == nil {
+				ask()
+			}
+			contract = w.await(contract, "the contract ends", func(r *v1alpha1.Release) bool { return r.Status.Phase.Finished() })
+			all.Wait()
+			back = w.await(back, "the rollback ends", func(r *v1alpha1.Release) bool { return r.Status.Phase.Finished() })
+			w.settled()
+			w.expectOneOfTwo(contract, back)
+			if went := w.live() == v1alpha1.Blue; c.written != nil && went != c.back {
+				t.Errorf("users went back: %v; the contract is %s: %s", went, contract.Status.Phase, contract.Status.Message)
+			}
+		})
+	}
+}
+
+// expectOneOfTwo checks that either the contract or the rollback came through.
+func (w *world) expectOneOfTwo(contract, back *v1alpha1.Release) {
+	w.t.Helper()
+	ran, closed := len(w.jobs()) > 0, w.schema().Contract
+	switch w.live() {
+	case v1alpha1.Blue:
+		if ran || closed != nil || contract.Status.Phase != v1alpha1.ReleaseSuperseded || back.Status.Phase != v1alpha1.ReleaseSucceeded {
+			w.t.Errorf("users went back by %s (%s), and the contract is %s, ran %v: %+v", back.Name, back.Status.Phase, contract.Status.Phase, ran,
+				closed)
+		}
+	default:
+		f := back.Status.Failure
+		if !ran || closed == nil || contract.Status.Phase != v1alpha1.ReleaseSucceeded || f == nil || f.Reason != v1alpha1.FailedWayClosed {
+			w.t.Errorf("users stayed; the contract is %s, ran %v: %+v; the rollback ended with %+v", contract.Status.Phase, ran, closed, f)
+		}
+	}
+}
+
+// rollbackOfLast is a rollback of the last switch, as somebody decided who read the application now.
+func (w *world) rollbackOfLast() *v1alpha1.Release {
+	w.t.Helper()
+	bg := w.application()
+	last := bg.Status.LastSwitch
+	return &v1alpha1.Release{ObjectMeta: w.meta(v1alpha1.RollbackName(bg.Name, last.UID, 1)), Spec: v1alpha1.ReleaseSpec{
+		Kind: v1alpha1.Rollback, Application: bg.Name,
+		Rollback: &v1alpha1.RollbackSpec{From: last.To, To: *bg.Status.Previous, Switch: last.UID},
+		Cause:    v1alpha1.Cause{Kind: v1alpha1.CauseComment, Actor: "octocat"},
+	}}
+}

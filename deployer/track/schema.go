@@ -1,0 +1,25 @@
+package track
+
+import (
+	"fmt"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/prose"
+)
+
+// WayClosed says since when and why nobody returns to a version.
+func WayClosed(by *v1alpha1.ContractStatus, to v1alpha1.Version) string {
+	why := "the contract " + by.Release + " removed from the database what it needs"
+	switch {
+	case !by.Closed():
+		why = "a contract before " + by.Release + " removed from the database what it needs"
+	case by.DoneBy != "":
+	case by.Outcome == v1alpha1.MigrationFailed:
+		why = "the contract " + by.Release + " failed, and may have removed from the database what it needs"
+	case by.Outcome == v1alpha1.MigrationUnknown:
+		why = "nobody knows what the contract " + by.Release + " removed from the database"
+	case by.Outcome == "":
+		why = "the contract " + by.Release + " is removing from the database what it needs"
+	}
+	return fmt.Sprintf("the way back to %s is closed since %s: %s", to.Short(), prose.Minute(by.ClosedAt().Time), why)
+}
