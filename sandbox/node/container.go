@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -40,6 +41,12 @@ type container struct {
 	worker *worker
 	spec   *corev1.Container
 	isInit bool
+	// end is closed when the container must stop: for a sidecar once all other containers have
+	// ended, for all others with the pod's deletion.
+	end <-chan struct{}
+	// begun is closed once the container has started, and passed its startup probe.
+	begun     chan struct{}
+	beginOnce sync.Once
 
 	// Guarded by the worker's lock.
 	state, lastState corev1.ContainerState
@@ -54,7 +61,9 @@ type container struct {
 }
 
 func newContainer(w *worker, spec *corev1.Container, isInit bool) *container {
-	c := &container{worker: w, spec: spec, isInit: isInit, state: waiting(reasonCreating, "")}
+	c := &container{
+		worker: w, spec: spec, isInit: isInit, end: w.deleting, begun: make(chan struct{}), state: waiting(reasonCreating, ""),
+	}
 	if !isInit && len(w.pod.Spec.InitContainers) > 0 {
 		c.state = waiting(reasonInitializing, "")
 	}
@@ -71,7 +80,7 @@ func (c *container) run(ctx context.Context) {
 	defer stopWaiting()
 	go func() {
 		select {
-		case <-c.worker.deleting:
+		case <-c.end:
 			stopWaiting()
 		case <-ctx.Done():
 		}
@@ -96,7 +105,15 @@ func (c *container) set(change func()) {
 	c.worker.mu.Lock()
 	defer c.worker.mu.Unlock()
 	change()
+	if c.started {
+		c.beginOnce.Do(func() { close(c.begun) })
+	}
 	c.worker.poke()
+}
+
+// isSidecar reports whether it starts like an init container, and then runs beside the others.
+func (c *container) isSidecar() bool {
+	return c.isInit && c.spec.RestartPolicy != nil && *c.spec.RestartPolicy == corev1.ContainerRestartPolicyAlways
 }
 
 func (c *container) succeeded() bool {
@@ -183,6 +200,13 @@ func (c *container) prepare(ctx context.Context) (*process, error) {
 	if err := registry.CopyTree(c.image.Root, root); err != nil {
 		return nil, err
 	}
+	message := filepath.Join(root, c.spec.TerminationMessagePath)
+	if err := os.MkdirAll(filepath.Dir(message), 0o755); err != nil { //nolint:gosec // G301: it is the container's
+		return nil, fmt.Errorf("making the directory of terminationMessagePath %s: %w", c.spec.TerminationMessagePath, err)
+	}
+	if err := os.WriteFile(message, nil, 0o666); err != nil { //nolint:gosec // G306: whoever the container runs as writes it
+		return nil, fmt.Errorf("making terminationMessagePath %s: %w", c.spec.TerminationMessagePath, err)
+	}
 	id := make([]byte, 32)
 	_, _ = rand.Read(id) // never fails
 	return &process{
@@ -226,7 +250,7 @@ func (c *container) attend(ctx context.Context, p *process) corev1.ContainerStat
 		c.event(corev1.EventTypeNormal, "Killing", "Container %s %s, will be restarted", c.spec.Name, message)
 		stopping.Store(true)
 		c.shutDown(ctx, p, c.grace(true))
-	case <-c.worker.deleting:
+	case <-c.end:
 		c.event(corev1.EventTypeNormal, "Killing", "Stopping container %s", c.spec.Name)
 		stopping.Store(true)
 		c.shutDown(ctx, p, c.grace(false))

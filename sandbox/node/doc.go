@@ -17,6 +17,9 @@
 // The agent uses the kubelet's code that is exported and pure (probes, conditions, status patches,
 // restart policy), but not its loops, which need a container runtime.
 //
+// Init containers, sidecars (init containers with restartPolicy: Always) and termination messages
+// work as in Kubernetes, so a Job's pods do, too.
+//
 // A container sees the machine's files, its own files at its image's working directory, and no
 // volumes. A pod that mounts anything other than an emptyDir or its service account's token gets
 // CreateContainerConfigError.

@@ -136,20 +136,45 @@ func (w *worker) setUp() error {
 }
 
 // runContainers runs the init containers one after the other, then all others. It returns when
-// every process has ended for good.
+// every process has ended for good. A sidecar goes on beside the containers after it; once those
+// have ended, the sidecars are stopped, the last one first.
 func (w *worker) runContainers(ctx context.Context) {
-	var running sync.WaitGroup
+	var others sync.WaitGroup
+	defer others.Wait()
 	for _, c := range w.containers {
-		if !c.isInit {
-			running.Go(func() { c.run(ctx) })
-			continue
-		}
-		c.run(ctx)
-		if !c.succeeded() {
-			return
+		switch {
+		case c.isSidecar():
+			stop := w.runSidecar(ctx, c)
+			defer stop()
+			select {
+			case <-c.begun:
+			case <-w.deleting:
+				return
+			case <-ctx.Done():
+				return
+			}
+		case c.isInit:
+			c.run(ctx)
+			if !c.succeeded() {
+				return
+			}
+		default:
+			others.Go(func() { c.run(ctx) })
 		}
 	}
-	running.Wait()
+	others.Wait()
+}
+
+// runSidecar starts a sidecar. The returned function stops it and waits for its end.
+func (w *worker) runSidecar(ctx context.Context, c *container) (stop func()) {
+	end := make(chan struct{})
+	c.end = end
+	var running sync.WaitGroup
+	running.Go(func() { c.run(ctx) })
+	return func() {
+		close(end)
+		running.Wait()
+	}
 }
 
 func (w *worker) tearDown() {

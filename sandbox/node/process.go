@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -61,9 +62,27 @@ func (p *process) start() error {
 		p.killGroup()    // as everything in a container ends with its first process
 		output.close()
 		code, reason := exitCode(p.cmd.ProcessState)
-		p.finish(begin, code, reason, "")
+		p.finish(begin, code, reason, p.lastWords())
 	}()
 	return nil
+}
+
+// maxLastWords is how much of a termination message kubelets read (kubernetes
+// pkg/kubelet/container/runtime.go, MaxContainerTerminationMessageLength).
+const maxLastWords = 4096
+
+// lastWords is what the process wrote to its terminationMessagePath.
+func (p *process) lastWords() string {
+	file, err := os.Open(filepath.Join(p.root, p.spec.TerminationMessagePath))
+	if err != nil {
+		return fmt.Sprintf("Error on reading termination log: %v", err)
+	}
+	defer file.Close()
+	words, err := io.ReadAll(io.LimitReader(file, maxLastWords))
+	if err != nil {
+		return fmt.Sprintf("Error on reading termination log: %v", err)
+	}
+	return string(words)
 }
 
 func (p *process) finish(begin metav1.Time, code int32, reason, message string) {

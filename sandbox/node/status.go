@@ -66,7 +66,14 @@ func (w *worker) phase(status corev1.PodStatus) corev1.PodPhase {
 		return w.pod.Status.Phase // final
 	}
 	for i := range status.InitContainerStatuses {
-		done := status.InitContainerStatuses[i].State.Terminated
+		s := &status.InitContainerStatuses[i]
+		if w.containers[i].isSidecar() { // init containers come first
+			if !w.containers[i].hasBegun() {
+				return corev1.PodPending
+			}
+			continue
+		}
+		done := s.State.Terminated
 		if done != nil && done.ExitCode != 0 && w.pod.Spec.RestartPolicy == corev1.RestartPolicyNever {
 			return corev1.PodFailed
 		}
@@ -104,6 +111,16 @@ func (w *worker) restarts(name string, exitCode int32) bool {
 	return false
 }
 
+// hasBegun reports whether the container was once started.
+func (c *container) hasBegun() bool {
+	select {
+	case <-c.begun:
+		return true
+	default:
+		return false
+	}
+}
+
 func (w *worker) isDeleting() bool {
 	select {
 	case <-w.deleting:
@@ -121,7 +138,7 @@ func (c *container) status() corev1.ContainerStatus {
 		RestartCount: c.restarts, State: c.state, LastTerminationState: c.lastState,
 		Started: &started, Ready: c.ready,
 	}
-	if c.isInit && s.State.Terminated != nil {
+	if c.isInit && !c.isSidecar() && s.State.Terminated != nil {
 		s.Ready = s.State.Terminated.ExitCode == 0
 	}
 	return s
