@@ -72,6 +72,16 @@ test-long: $(WORLD) bin/prometheus bin/turnout ## Run the tests that wait for th
 	cd sandbox && go test -tags long -count=1 -timeout 30m -run 'TestOutage|TestLetThroughUnhealthy' -v ./windows
 	cd sandbox && go test -tags long -count=1 -timeout 30m -run TestLateMetrics -v ./scenario
 
+# The system's packages without which some tests are skipped: the setup page in a browser, the examples with
+# Flask, and with Django and PostgreSQL.
+PACKAGES := chromium gunicorn python3-flask python3-django python3-psycopg2 postgresql
+
+.PHONY: packages
+packages: ## Install the Debian packages without which some tests are skipped; asks sudo unless root
+	@missing=$$(for p in $(PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
+	as=$$( ((EUID == 0)) || echo sudo); \
+	[ -z "$$missing" ] || { $$as apt-get update -q && $$as apt-get install -yq --no-install-recommends $$missing; }
+
 .PHONY: lint
 lint: bin/golangci-lint bin/controller-gen ## Check style, and that generated files are current
 	bin/golangci-lint run

@@ -28,6 +28,8 @@ type Options struct {
 	Env []string
 	// Log is the file for its output.
 	Log string
+	// User to run it as, which takes root. Default: this process's.
+	User *syscall.Credential
 }
 
 // Process is a running program.
@@ -50,7 +52,7 @@ func Start(o Options) (*Process, error) {
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = o.Env, out, out
 	// In its own process group it does not get the terminal's Ctrl-C: Stop ends it in
 	// order.
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true, Credential: o.User}
 	started := make(chan error)
 	go p.run(out, started)
 	if err := <-started; err != nil {

@@ -24,6 +24,10 @@ type Options struct {
 	// Hosts maps names to addresses, for the program and all that it starts: the
 	// inside has no DNS. It needs a mount namespace of its own.
 	Hosts map[string]string
+	// Outside starts what needs the machine's own users, such as a server that refuses to run as
+	// root. It is called once, outside, and stop after the program has ended. What it adds to
+	// this process's environment is there inside, too.
+	Outside func() (stop func(), err error)
 }
 
 // Namespace is the inside as the program finds it.
@@ -41,7 +45,7 @@ type Namespace struct {
 func Enter(o Options) (*Namespace, error) {
 	inside, isInside := os.LookupEnv(envInside)
 	if !isInside {
-		status, err := runInside(o)
+		status, err := withOutside(o)
 		if err != nil {
 			return nil, err
 		}
@@ -62,6 +66,19 @@ func Enter(o Options) (*Namespace, error) {
 		return nil, err
 	}
 	return &Namespace{Listeners: listeners, Bridge: bridge}, nil
+}
+
+// withOutside is runInside with what o.Outside starts beside it.
+func withOutside(o Options) (int, error) {
+	if o.Outside == nil {
+		return runInside(o)
+	}
+	stop, err := o.Outside()
+	if err != nil {
+		return 0, err
+	}
+	defer stop()
+	return runInside(o)
 }
 
 // runInside runs this program in new namespaces and returns its exit status.

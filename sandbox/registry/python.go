@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -16,9 +17,10 @@ const pythonImage = "python"
 const machinePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // interpreter asks the machine's python3 for its own path, once: the one in PATH may be a version
-// manager's script, which is slow and depends on the caller's directory.
+// manager's script, which is slow and depends on the caller's directory. TURNOUT_SANDBOX_PYTHON
+// names another one, such as Debian's, which has what Debian packages.
 var interpreter = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobals // a fact of the machine
-	out, err := exec.Command("python3", "-c", "import sys; print(sys.executable)").Output()
+	out, err := exec.Command(cmp.Or(os.Getenv("TURNOUT_SANDBOX_PYTHON"), "python3"), "-c", "import sys; print(sys.executable)").Output()
 	if err != nil {
 		return "", fmt.Errorf("asking python3 for its path (the sandbox's applications need python3 in PATH): %w", err)
 	}

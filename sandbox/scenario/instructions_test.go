@@ -45,12 +45,14 @@ const fromZero = "example-prod"
 type newcomer struct {
 	*application
 	dir string
+	// words in capitals that only this example has, each followed by its value.
+	words []string
 }
 
 // newNewcomer copies an example's folder and creates a repository with its files.
 func newNewcomer(t *testing.T, namespace, example string) *newcomer {
 	t.Helper()
-	n := &newcomer{newRepository(t, namespace, sources(t, example)), filepath.Join(t.TempDir(), "copy")}
+	n := &newcomer{application: newRepository(t, namespace, sources(t, example)), dir: filepath.Join(t.TempDir(), "copy")}
 	if err := registry.CopyTree(example, n.dir); err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +86,8 @@ func (n *newcomer) instructions() []string {
 
 func (n *newcomer) fillIn(line string) string {
 	address := strings.Replace(world.NameOf(running.WebURL), "shop.localhost", n.host(), 1)
-	return strings.NewReplacer("OWNER/NAME", n.repository(), "PROJECT", fromZero, "NAMESPACE", n.namespace, "URL", address).Replace(line)
+	known := []string{"OWNER/NAME", n.repository(), "PROJECT", fromZero, "NAMESPACE", n.namespace, "URL", address}
+	return strings.NewReplacer(append(n.words, known...)...).Replace(line)
 }
 
 // types types commands, one after the other.
@@ -121,12 +124,15 @@ func (n *newcomer) kubectl(line string, words []string) {
 	patch := flags.StringP("patch", "p", "", "")
 	flags.String("type", "merge", "")
 	flags.Bool("overwrite", false, "")
+	literals := flags.StringToString("from-literal", nil, "")
 	if err := flags.Parse(words); err != nil {
 		n.t.Fatalf("%s: %v", line, err)
 	}
 	switch words = flags.Args(); {
 	case len(words) == 3 && words[0] == "create" && words[1] == "namespace":
 		n.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: words[2]}})
+	case len(words) == 4 && words[0] == "create" && words[1] == "secret" && words[2] == "generic" && *namespace == n.namespace:
+		n.create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: n.namespace, Name: words[3]}, StringData: *literals})
 	case len(words) > 3 && words[0] == "annotate" && words[1] == "namespace":
 		n.annotate(words[2], words[3:])
 	case len(words) == 1 && words[0] == "apply" && *namespace == n.namespace:

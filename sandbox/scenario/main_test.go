@@ -23,6 +23,7 @@ import (
 	"github.com/turnout-dev/turnout/sandbox/gateway"
 	"github.com/turnout-dev/turnout/sandbox/gclb"
 	"github.com/turnout-dev/turnout/sandbox/netns"
+	"github.com/turnout-dev/turnout/sandbox/postgres"
 	"github.com/turnout-dev/turnout/sandbox/turnout"
 	"github.com/turnout-dev/turnout/sandbox/world"
 )
@@ -32,6 +33,7 @@ const (
 	example   = project + "/examples/python-app"
 	onGateway = project + "/examples/python-app-gateway"
 	flask     = project + "/examples/flask-app"
+	django    = project + "/examples/django-app"
 	shop      = project + "/examples/two-applications"
 	reference = "../testdata/reference-app"
 	// bucket is the default bucket of the reference application's project.
@@ -73,9 +75,9 @@ func enter(m *testing.M) (int, error) {
 	if _, err := os.Stat(turnout.Binary(project)); err != nil {
 		return 1, fmt.Errorf("bin/turnout is missing; build it with make bin/turnout: %w", err)
 	}
-	inside, err := netns.Enter(netns.Options{Listen: map[string]string{
-		world.ListenWeb: "127.0.0.1:0", world.ListenGitHub: "127.0.0.1:0",
-	}})
+	inside, err := netns.Enter(netns.Options{
+		Listen: map[string]string{world.ListenWeb: "127.0.0.1:0", world.ListenGitHub: "127.0.0.1:0"}, Outside: postgres.Outside,
+	})
 	if err != nil {
 		return 1, err
 	}
