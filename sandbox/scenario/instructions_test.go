@@ -77,6 +77,7 @@ func (n *newcomer) instructions() []string {
 	if !found {
 		n.t.Fatalf("README.md of %s has no chapter \"Ship it\"", n.dir)
 	}
+	chapter, _, _ = strings.Cut(chapter, "\n## ")
 	var all []string
 	for _, line := range command.FindAllStringSubmatch(chapter, -1) {
 		all = append(all, n.fillIn(line[1]))
