@@ -252,12 +252,13 @@ func TestDjangoRenamesAColumn(t *testing.T) {
 	s.followRelease("the rollback", isRollback, in(v1alpha1.ReleaseSucceeded))
 	s.awaitEverywhere("/", first)
 
+	again := func(rel *v1alpha1.Release) bool { return rel.Spec.Deploy != nil && rel.Spec.Deploy.Attempt == 2 }
 	s.comment(pr.Number, running.writer, "/retry")
-	s.followRelease("the second attempt", func(rel *v1alpha1.Release) bool {
-		return rel.Spec.Deploy != nil && rel.Spec.Deploy.Attempt == 2
-	}, in(v1alpha1.ReleaseSucceeded))
+	s.followRelease("the second attempt to wait for a person", again, in(v1alpha1.ReleaseWaiting))
+	s.comment(pr.Number, running.writer, "/promote")
+	s.followRelease("the second attempt", again, in(v1alpha1.ReleaseSucceeded))
 	s.awaitEverywhere("/", second)
-	s.followRelease("the contract", func(rel *v1alpha1.Release) bool { return rel.Spec.Kind == "Contract" }, in(v1alpha1.ReleaseSucceeded))
+	s.followRelease("the contract", func(rel *v1alpha1.Release) bool { return rel.Spec.Kind == v1alpha1.Contract }, in(v1alpha1.ReleaseSucceeded))
 	if got := s.columns(); got != "confirmed customer gift id note" {
 		t.Errorf("after the contract the columns are %s", got)
 	}
