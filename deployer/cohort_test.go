@@ -125,8 +125,11 @@ func TestTestersWhoCannotBeLedAwayDoNotKeepACanaryFromEnding(t *testing.T) {
 	w.cancel(rel)
 	rel = w.awaitPhase(rel, v1alpha1.ReleaseCancelled)
 	w.foundAbout(rel, "X-Turnout-Cohort may still lead to green")
+	i := slices.IndexFunc(rel.Status.Timeline, func(e v1alpha1.TimelineEntry) bool { return e.Step == v1alpha1.StepWithdraw })
+	// On a slow machine the weight 0 itself may come later than that, which is then said.
+	inTime := rel.Status.Shift.Cohort.EndIntendedAt.Sub(rel.Status.Timeline[i].StartedAt.Time) < 2*time.Second
 	for _, f := range rel.Status.Findings {
-		if strings.Contains(f.Text, "is not known to be 0") {
+		if inTime && strings.Contains(f.Text, "is not known to be 0") {
 			t.Errorf("it says of the weight: %s", f.Text)
 		}
 	}
