@@ -17,8 +17,8 @@
 //     preparing.go, moving.go, shifting.go, fence.go, shrink.go, build_record.go, live.go and
 //     said.go and workers.go serve several acts.
 //   - outcome.go is how an act ends: with a pause or a fault. waiting.go describes waits as data.
-//   - queue.go decides which release may act next, rollbacks.go whether a rollback takes back
-//     the last switch. inspect.go collects what shows whether any release could act, wayback.go
+//   - queue.go decides which release may act next, contracting.go when a contract may begin, and
+//     rollbacks.go whether a rollback takes back the last switch. inspect.go collects what shows whether any release could act, wayback.go
 //     what shows whether users could go back. upkeep.go shrinks the colour that users left.
 //     findings.go reports the application's state at the start of a release.
 //   - status.go and switches.go write the application's status, telling.go its events. newer.go
@@ -64,6 +64,7 @@
 //	deploy:   build expand attach stage warm verify promote shift workers switch confirm soak
 //	undo:     recall restore withdraw relieve discard
 //	rollback: recall size warm switch confirm relieve
+//	contract: contract
 //
 // # Decisions
 //
