@@ -268,4 +268,3 @@ func TestDjangoRenamesAColumn(t *testing.T) {
 	c.leave()
 	s.expectNothingLost(c)
 }
-
