@@ -104,7 +104,8 @@ func programs() (string, error) {
 // start makes a cluster of databases and starts its server.
 func start(bin, dir string) (stop func(), err error) {
 	data, logs := filepath.Join(dir, "data"), filepath.Join(dir, "log")
-	if err := errors.Join(os.Mkdir(data, 0o700), os.Chmod(dir, 0o777)); err != nil { //nolint:gosec // G302: the server's user puts its socket there
+	err = errors.Join(os.Mkdir(data, 0o700), os.Chmod(dir, 0o777)) //nolint:gosec // G302: the server's user puts its socket there
+	if err != nil {
 		return nil, fmt.Errorf("making directories for PostgreSQL: %w", err)
 	}
 	as, err := owner(data)
