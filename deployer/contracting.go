@@ -40,7 +40,8 @@ func (c contracting) admit(ctx context.Context, w *work, active *v1alpha1.Releas
 		waiting = slices.Insert(waiting, 0, active)
 	}
 	if len(waiting) == 0 {
-		return nil, c.beginByItself(ctx, w)
+		c.beginByItself(ctx, w)
+		return nil, nil
 	}
 	head := waiting[0]
 	p := c.wait(ctx, w, head, ready)
@@ -111,13 +112,13 @@ func (c contracting) wait(ctx context.Context, w *work, rel *v1alpha1.Release, r
 }
 
 // beginByItself submits the contract that a version owes once its hold is over.
-func (c contracting) beginByItself(ctx context.Context, w *work) error {
+func (c contracting) beginByItself(ctx context.Context, w *work) {
 	if deploys, rollbacks := w.waiting(nil); len(deploys)+len(rollbacks) > 0 {
-		return nil
+		return
 	}
 	live := version(w.o.Sides[w.o.Routes.Live()])
 	if !track.ContractDue(w.bg, live, w.releases) {
-		return nil
+		return
 	}
 	attempt := track.NextContract(live.Commit, w.releases)
 	rel := &v1alpha1.Release{Spec: v1alpha1.ReleaseSpec{
@@ -128,6 +129,5 @@ func (c contracting) beginByItself(ctx context.Context, w *work) error {
 	if _, _, err := c.record.Submit(ctx, rel); err != nil {
 		w.log.WarnContext(ctx, "the contract will be submitted later", "contract", rel.Name, "error", err)
 		w.wakeAt(w.o.Now.Add(retryContract))
-	}
-	return nil // the watch of releases wakes the application
+	} // otherwise the watch of releases wakes the application
 }

@@ -330,7 +330,7 @@ func waitsForMigration(a *attempt, job string, v track.MigrationVerdict) pause {
 	}
 	waits := waitsMigration(because, job)
 	waits.Since, waits.Until = a.rel.Status.Migration.StartedAt, track.Stamp(v.At)
-	if because != "" {
+	if since := waits.Since; since == nil || v.Message != track.RunsSince(since.Time) {
 		waits.Detail = v.Message
 	}
 	return pause{until: at, message: "migration " + job + ": " + v.Message, waits: waits}

@@ -107,7 +107,7 @@ func tellsOf(f v1alpha1.Waiting, message string) bool {
 		return f.Because != "" && (counts || f.Because == v1alpha1.BecauseSwitch || f.Because == v1alpha1.BecauseTime ||
 			f.Because == v1alpha1.BecauseReference && says(f.Object, f.Detail))
 	case v1alpha1.WaitsForMigration:
-		return f.Because == v1alpha1.BecausePending && says(f.Object, f.Detail) || f.Because == "" && says(f.Object) ||
+		return f.Detail != "" && says(f.Object, f.Detail) || f.Because == "" && says(f.Object) ||
 			f.Because == v1alpha1.BecauseEarlier && message == "waits until an earlier migration has ended: "+f.Object
 	case v1alpha1.WaitsForIngress, v1alpha1.WaitsForDeployment:
 		return f.Object != ""

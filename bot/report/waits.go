@@ -70,7 +70,7 @@ var markdownWaits = map[command.Code]Text{
 		"soaked until the end; ${done} of ${of} checks of metrics have passed, the others have until ${until}${detail}", "",
 	},
 
-	"WaitsMigration":        {"the migration runs since ${time}", ""},
+	"WaitsMigration":        {"the migration runs since ${time}${detail}", ""},
 	"WaitsMigrationPending": {"the migration has not started${detail}", ""},
 	"WaitsMigrationEarlier": {"waits until an earlier migration has ended: ${object}", ""},
 

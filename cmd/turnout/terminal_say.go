@@ -136,10 +136,23 @@ func (t typist) nth(a command.Args, n int) string {
 		return t.about("rollback", "--from", next.Commit)
 	case command.Cancel, command.Status, command.Lock, command.Unlock:
 		return t.command(string(next.Verb))
+	case command.Contract:
+		return t.contract(next)
 	case command.Help:
 		return "`turnout --help`"
 	}
 	return "`" + oneLine(next.String()) + "` on a pull request"
+}
+
+// contract is a command about a contract: what declares it done needs a reason of the person's own.
+func (t typist) contract(next command.Command) string {
+	switch next.Mode {
+	case "":
+		return t.command("contract")
+	case command.ContractDone:
+		return t.command("contract", next.Mode, "REASON")
+	}
+	return t.command("contract", next.Mode)
 }
 
 func (t typist) about(verb, flag, commit string) string {

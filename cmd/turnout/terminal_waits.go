@@ -23,7 +23,7 @@ var terminalWaits = map[command.Code]report.Text{
 	"WaitsAnswer":             {Says: "waits for an answer: ${object}"},
 	"WaitsOldPods":            {Says: "waits until no pod of an older version is left${detail}"},
 	"WaitsRetry":              {Says: "will try again${detail}"},
-	"WaitsMigration":          {Says: "the migration runs since ${time}"},
+	"WaitsMigration":          {Says: "the migration runs since ${time}${detail}"},
 	"WaitsMigrationPending":   {Says: "the migration has not started${detail}"},
 	"WaitsMigrationEarlier":   {Says: "waits until an earlier migration has ended: ${object}"},
 

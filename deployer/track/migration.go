@@ -233,7 +233,7 @@ func underWay(s *v1alpha1.MigrationStatus, m Migration, now time.Time, l Migrati
 		}
 		return v
 	}
-	v.Message = "runs since " + Clock(started)
+	v.Message = RunsSince(started)
 	if l.Timeout <= 0 || m.over() {
 		return v
 	}
@@ -243,6 +243,9 @@ func underWay(s *v1alpha1.MigrationStatus, m Migration, now time.Time, l Migrati
 	}
 	return v
 }
+
+// RunsSince says that a migration runs, and nothing else.
+func RunsSince(started time.Time) string { return "runs since " + Clock(started) }
 
 // running returns a pod whose command runs.
 func (m Migration) running() *MigrationPod {
