@@ -28,16 +28,26 @@ func TestNoRollbackPassesAContract(t *testing.T) {
 		closed   bool
 	}{
 		{"none", nil, nil, &v1alpha1.SwitchRecord{UID: "uid-new", Kind: "Deploy", At: at(0), From: to, To: from}, false},
-		{"intended after the switch", contract(time.Second, ""), nil,
-			&v1alpha1.SwitchRecord{UID: "uid-new", Kind: "Deploy", At: at(0), From: to, To: from}, true},
-		{"unchanged", contract(time.Second, v1alpha1.MigrationUnchanged), nil,
-			&v1alpha1.SwitchRecord{UID: "uid-new", Kind: "Deploy", At: at(0), From: to, To: from}, false},
-		{"before the switch", contract(-time.Second, v1alpha1.MigrationChanged), nil,
-			&v1alpha1.SwitchRecord{UID: "uid-new", Kind: "Deploy", At: at(0), From: to, To: from}, false},
-		{"users on both colours, to the version before the contract", contract(time.Second, v1alpha1.MigrationChanged),
-			&v1alpha1.MixedStatus{Back: &back}, &v1alpha1.SwitchRecord{UID: "uid-new", Kind: "Deploy", At: at(0), From: to, To: from}, true},
-		{"users on both colours, to the version that ran the contract", contract(time.Second, v1alpha1.MigrationChanged),
-			&v1alpha1.MixedStatus{Back: &back}, &v1alpha1.SwitchRecord{UID: "uid-new", Kind: "Rollback", At: at(0), From: from, To: to}, false},
+		{
+			"intended after the switch", contract(time.Second, ""), nil,
+			&v1alpha1.SwitchRecord{UID: "uid-new", Kind: "Deploy", At: at(0), From: to, To: from}, true,
+		},
+		{
+			"unchanged", contract(time.Second, v1alpha1.MigrationUnchanged), nil,
+			&v1alpha1.SwitchRecord{UID: "uid-new", Kind: "Deploy", At: at(0), From: to, To: from}, false,
+		},
+		{
+			"before the switch", contract(-time.Second, v1alpha1.MigrationChanged), nil,
+			&v1alpha1.SwitchRecord{UID: "uid-new", Kind: "Deploy", At: at(0), From: to, To: from}, false,
+		},
+		{
+			"users on both colours, to the version before the contract", contract(time.Second, v1alpha1.MigrationChanged),
+			&v1alpha1.MixedStatus{Back: &back}, &v1alpha1.SwitchRecord{UID: "uid-new", Kind: "Deploy", At: at(0), From: to, To: from}, true,
+		},
+		{
+			"users on both colours, to the version that ran the contract", contract(time.Second, v1alpha1.MigrationChanged),
+			&v1alpha1.MixedStatus{Back: &back}, &v1alpha1.SwitchRecord{UID: "uid-new", Kind: "Rollback", At: at(0), From: from, To: to}, false,
+		},
 	}
 	for _, tt := range tests {
 		bg := &v1alpha1.BlueGreen{}

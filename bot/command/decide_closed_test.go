@@ -34,19 +34,22 @@ func TestNoRollbackIsSubmittedBehindAContract(t *testing.T) {
 	}{
 		{"it runs", bottest.Held, time.Second, v1alpha1.ContractStatus{}, "is removing from the database what it needs"},
 		{
-			"it succeeded", bottest.Shrunk, time.Second, v1alpha1.ContractStatus{Outcome: v1alpha1.MigrationChanged},
+			"it succeeded", bottest.Shrunk, time.Second,
+			v1alpha1.ContractStatus{Outcome: v1alpha1.MigrationChanged},
 			"closed since 22 Nov 11:59 UTC: the contract `shop-contract-1b1b1b1b1b-1` removed",
 		},
 		{"it failed", bottest.Held, time.Second, v1alpha1.ContractStatus{Outcome: v1alpha1.MigrationFailed}, "failed, and may have removed"},
 		{"nobody knows", bottest.Held, time.Second, v1alpha1.ContractStatus{Outcome: v1alpha1.MigrationUnknown}, "nobody knows"},
 		{
 			"declared done", bottest.Held, time.Second,
-			v1alpha1.ContractStatus{Outcome: v1alpha1.MigrationUnknown, DoneBy: "wanda"}, "removed from the database what it needs",
+			v1alpha1.ContractStatus{Outcome: v1alpha1.MigrationUnknown, DoneBy: "wanda"},
+			"removed from the database what it needs",
 		},
 		{"it changed nothing", bottest.Held, time.Second, v1alpha1.ContractStatus{Outcome: v1alpha1.MigrationUnchanged}, ""},
 		{
 			"it changed nothing, after one that failed", bottest.Held, time.Second,
-			v1alpha1.ContractStatus{Outcome: v1alpha1.MigrationUnchanged, EarlierAt: &earlier}, "a contract before",
+			v1alpha1.ContractStatus{Outcome: v1alpha1.MigrationUnchanged, EarlierAt: &earlier},
+			"a contract before",
 		},
 		{"it was before the switch", bottest.Held, -time.Second, v1alpha1.ContractStatus{Outcome: v1alpha1.MigrationChanged}, ""},
 		{
