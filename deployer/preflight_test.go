@@ -97,18 +97,14 @@ func TestAClaimForOnePodKeepsReleasesWaitingUntilItIsAnother(t *testing.T) {
 	claim.Spec.AccessModes = []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOncePod}
 	claim.Spec.Resources.Requests = corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}
 	w.create(claim)
+	// Patches: Kubernetes' own controller writes the Deployment's status all the while.
+	const mounting = `{"spec":{"template":{"spec":{"volumes":%s}}}}`
 	d := w.deployment(v1alpha1.Blue)
-	w.get(d)
-	d.Spec.Template.Spec.Volumes = []corev1.Volume{{Name: "files", VolumeSource: corev1.VolumeSource{
-		PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claim.Name},
-	}}}
-	check(t, w.kube.Update(t.Context(), d))
+	w.patch(d, fmt.Sprintf(mounting, `[{"name":"files","persistentVolumeClaim":{"claimName":"files"}}]`))
 	w.run()
 	w.awaitReason(v1alpha1.ReasonPreflight)
 	w.expectErrors("Claim")
-	w.get(d)
-	d.Spec.Template.Spec.Volumes = nil
-	check(t, w.kube.Update(t.Context(), d))
+	w.patch(d, fmt.Sprintf(mounting, "null"))
 	w.awaitReason(v1alpha1.ReasonReady)
 }
 
