@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -69,7 +71,18 @@ func (s *djangoShop) set(spec string) {
 	s.t.Helper()
 	bg := &v1alpha1.BlueGreen{}
 	bg.Namespace, bg.Name = s.namespace, djangoApp
-	if err := running.kube.Patch(s.t.Context(), bg, client.RawPatch("application/merge-patch+json", []byte(`{"spec":`+spec+`}`))); err != nil {
+	if err := running.kube.Patch(s.t.Context(), bg, client.RawPatch(types.MergePatchType, []byte(`{"spec":`+spec+`}`))); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// schedules gives the scheduler an image, as README.md says. The contract waits for that.
+func (s *djangoShop) schedules(image string) {
+	s.t.Helper()
+	d := &appsv1.Deployment{}
+	d.Namespace, d.Name = s.namespace, djangoApp+"-scheduler"
+	patch := fmt.Sprintf(`{"spec":{"template":{"spec":{"containers":[{"name":"app","image":%q}]}}}}`, image)
+	if err := running.kube.Patch(s.t.Context(), d, client.RawPatch(types.StrategicMergePatchType, []byte(patch))); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -256,7 +269,8 @@ func TestDjangoRenamesAColumn(t *testing.T) {
 	s.comment(pr.Number, running.writer, "/retry")
 	s.followRelease("the second attempt to wait for a person", again, in(v1alpha1.ReleaseWaiting))
 	s.comment(pr.Number, running.writer, "/promote")
-	s.followRelease("the second attempt", again, in(v1alpha1.ReleaseSucceeded))
+	rel := s.followRelease("the second attempt", again, in(v1alpha1.ReleaseSucceeded))
+	s.schedules(rel.Status.Milestones.Built.Image)
 	s.awaitEverywhere("/", second)
 	s.followRelease("the contract", func(rel *v1alpha1.Release) bool { return rel.Spec.Kind == v1alpha1.Contract }, in(v1alpha1.ReleaseSucceeded))
 	if got := s.columns(); got != "confirmed customer gift id note" {
