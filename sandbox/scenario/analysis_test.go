@@ -226,6 +226,7 @@ func TestMetricsDecideWhichVersionStays(t *testing.T) {
 func TestErrorsThatAreObservedAreOnlyReported(t *testing.T) {
 	t.Parallel()
 	a, _ := adoptMeasured(t, "observed", "Observe", "1m")
+	a.change(a.blueGreen(), `{"spec":{"soak":"45s"}}`) // observed metrics hold nothing: they are judged for as long as it lasts
 	a.awaitAnswer(a.host(), "200 v1.0.0")
 	asked := a.watchUsers("200")
 	bad := a.merge("Be out of luck", map[string]string{"VERSION": "v3.0.0\n", "app.py": failingApp(sources(t, example)["app.py"].Content)})
