@@ -242,7 +242,8 @@ func (s *djangoShop) expectNothingLost(c *customers) {
 // columns are those of the table of orders.
 func (s *djangoShop) columns() string {
 	s.t.Helper()
-	return s.query("SELECT string_agg(column_name, ' ' ORDER BY column_name) FROM information_schema.columns WHERE table_name = 'orders_order'")
+	return s.query("SELECT string_agg(column_name, ' ' ORDER BY column_name) FROM information_schema.columns " +
+		"WHERE table_name = 'orders_order'")
 }
 
 // A column gets another name in two releases: expand, switch, contract. Users order all the while.
@@ -272,7 +273,8 @@ func TestDjangoRenamesAColumn(t *testing.T) {
 	rel := s.followRelease("the second attempt", again, in(v1alpha1.ReleaseSucceeded))
 	s.schedules(rel.Status.Milestones.Built.Image)
 	s.awaitEverywhere("/", second)
-	s.followRelease("the contract", func(rel *v1alpha1.Release) bool { return rel.Spec.Kind == v1alpha1.Contract }, in(v1alpha1.ReleaseSucceeded))
+	contract := func(rel *v1alpha1.Release) bool { return rel.Spec.Kind == v1alpha1.Contract }
+	s.followRelease("the contract", contract, in(v1alpha1.ReleaseSucceeded))
 	if got := s.columns(); got != "confirmed customer gift id note" {
 		t.Errorf("after the contract the columns are %s", got)
 	}
