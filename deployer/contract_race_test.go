@@ -1,14 +1,19 @@
 package deployer
 
 import (
+	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"k8s.io/client-go/rest"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
+	"github.com/turnout-dev/turnout/record"
 )
 
 // Rollbacks that many people ask for at the moment when a contract begins. Each reads the
@@ -107,4 +112,37 @@ func (w *world) rollbackOfLast() *v1alpha1.Release {
 		Rollback: &v1alpha1.RollbackSpec{From: last.To, To: *bg.Status.Previous, Switch: last.UID},
 		Cause:    v1alpha1.Cause{Kind: v1alpha1.CauseComment, Actor: "octocat"},
 	}}
+}
+
+// A look's releases come from a cache, which may lack a rollback that somebody has just been
+// promised. So the intent asks the API server.
+func TestTheIntentOfAContractLooksPastTheCache(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, contracts(v1alpha1.ContractOnCommand))
+	w.pretendDeployed()
+	bg := w.application()
+	bg.Status.Live = &bg.Status.LastSwitch.To
+	check(t, w.kube.Status().Update(t.Context(), bg))
+	contract, back := w.contract(1), w.rollback()
+	act := contractAct{record: w.record(), status: appStatus{record: w.record()}}
+	stale := &work{log: slog.New(slog.DiscardHandler), bg: w.application(), before: w.application(), o: track.Observed{Now: time.Now()}}
+	err := act.intend(t.Context(), stale.attempt(contract))
+	if f, ok := errors.AsType[*fault](err); !ok || f.reason != v1alpha1.FailedRolledBack || f.about.release != back.Name {
+		t.Errorf("with a rollback that only the API server knows, the intent ends with %v", err)
+	}
+	if s := w.schema(); s.Contract != nil {
+		t.Errorf("it closed the way back: %+v", s.Contract)
+	}
+
+	// Without the rollback, an application that somebody wrote since is a lost race.
+	check(t, w.kube.Delete(t.Context(), back))
+	late := w.application()
+	late.Status.Phase = "elsewhere"
+	check(t, w.kube.Status().Update(t.Context(), late))
+	if err := act.intend(t.Context(), stale.attempt(contract)); !errors.Is(err, record.ErrHeld) {
+		t.Errorf("over another's write, the intent ends with %v", err)
+	}
+	if s := w.schema(); s.Contract != nil {
+		t.Errorf("it closed the way back: %+v", s.Contract)
+	}
 }
