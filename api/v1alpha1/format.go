@@ -10,7 +10,7 @@ import "fmt"
 // would act wrongly on the new record: because of a new step, milestone or phase, or a
 // changed meaning of a field. Additions that the previous version may ignore do not raise
 // it. Every version reads all earlier formats.
-const Format int32 = 2
+const Format int32 = 3
 
 // NewerFormatError says that a newer version wrote a record. The caller must not write the
 // record nor act on it, and reports that to a person.
