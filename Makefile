@@ -44,14 +44,14 @@ up: $(WORLD) bin/turnout bin/sandbox ## Start the whole world on this machine an
 
 .PHONY: test
 test: $(WORLD) bin/prometheus bin/turnout ## Run all tests; of the deployer's crash table the cells of the day
-	CRASH_CELLS=$$(date +%j) go test -timeout 20m ./...
+	CRASH_CELLS=$$(date +%j) go test -timeout 40m ./...
 	cd sandbox && go test -count=1 -timeout 20m ./... # Go does not see that bin/turnout has changed
 	cd tools/checks && go test ./...
 	cd tools/house && go test -count=1 ./... # Go does not see that what it measures has changed
 
 .PHONY: test-crash
 test-crash: $(CONTROLPLANE) ## Run all cells of the deployer's crash table, of which make test runs a quarter a day
-	CRASH_CELLS=all go test -count=1 -timeout 20m -run TestEveryEffectMayFail ./deployer
+	CRASH_CELLS=all go test -count=1 -timeout 60m -run TestEveryEffectMayFail ./deployer
 
 # How long make fuzz gives each target.
 FUZZTIME ?= 10m

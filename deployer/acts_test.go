@@ -31,7 +31,7 @@ func bound() map[v1alpha1.Step]act {
 
 func TestEveryStepHasItsAct(t *testing.T) {
 	t.Parallel()
-	want := slices.Concat(track.Steps(v1alpha1.Deploy), track.Steps(v1alpha1.Rollback), track.UndoSteps())
+	want := slices.Concat(track.Steps(v1alpha1.Deploy), track.Steps(v1alpha1.Rollback), track.Steps(v1alpha1.Contract), track.UndoSteps())
 	slices.Sort(want)
 	want = slices.Compact(want)
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(bound()))); diff != "" {
@@ -45,13 +45,14 @@ func TestEveryStepHasItsAct(t *testing.T) {
 }
 
 // trackLine is a line that names a track's steps, in a comment or on a page.
-var trackLine = regexp.MustCompile(`(?m)^[/ \t]*(deploy|undo|rollback): +([a-z ]+[a-z])`)
+var trackLine = regexp.MustCompile(`(?m)^[/ \t]*(deploy|undo|rollback|contract): +([a-z ]+[a-z])`)
 
 // Every description of the tracks agrees with the tables.
 func TestTracksAreDocumentedAsTheyAre(t *testing.T) {
 	t.Parallel()
 	steps := map[string][]v1alpha1.Step{
 		"deploy": track.Steps(v1alpha1.Deploy), "rollback": track.Steps(v1alpha1.Rollback), "undo": track.UndoSteps(),
+		"contract": track.Steps(v1alpha1.Contract),
 	}
 	pages, err := filepath.Glob("../docs/*.md")
 	if err != nil {
