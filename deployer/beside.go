@@ -11,6 +11,7 @@ type beside struct {
 	looks      *looks
 	calls      *calls
 	probers    *probers
+	live       *probers
 	asks, maps *asks
 	reaches    *reaches
 	dryRuns    *dryRuns
@@ -28,6 +29,7 @@ func (b beside) hear(bg *v1alpha1.BlueGreen, releases []v1alpha1.Release) {
 // newer version.
 func (b beside) leave(app client.ObjectKey) {
 	b.probers.end(app)
+	b.live.end(app)
 	b.calls.leave(app)
 	b.asks.leave(app)
 	b.maps.leave(app)
@@ -42,7 +44,10 @@ func (b beside) giveUp(bg *v1alpha1.BlueGreen) {
 }
 
 // endMeasurement ends the last release's measurement.
-func (b beside) endMeasurement(bg *v1alpha1.BlueGreen) { b.probers.end(client.ObjectKeyFromObject(bg)) }
+func (b beside) endMeasurement(bg *v1alpha1.BlueGreen) {
+	b.probers.end(client.ObjectKeyFromObject(bg))
+	b.live.end(client.ObjectKeyFromObject(bg))
+}
 
 // unfinished returns the UIDs of the unfinished releases.
 func unfinished(releases []v1alpha1.Release) map[string]bool {

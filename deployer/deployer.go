@@ -94,7 +94,8 @@ type Deployer struct {
 	// gatewayEvery is for tests: how often to check for the Gateway API.
 	gatewayEvery time.Duration
 	probers      probers
-	asks, maps   asks // about the public addresses and the URL maps
+	live         probers // of live versions whose schema is migrated
+	asks, maps   asks    // about the public addresses and the URL maps
 	facts        preflight.Collector
 	calls        calls
 	reaches      reaches

@@ -45,6 +45,7 @@
 //     rights that all this needs.
 //   - measure.go measures the public address around a switch, with the probers of package
 //     proof (probers.go), which run between looks, as calls do.
+//   - livewatch.go watches the version that users have while its schema is migrated.
 //   - metrics.go connects to applications' metrics, and metrics_balancer.go finds the load
 //     balancer's names there. metrics_check.go tries out the checks before a release
 //     (dryruns.go keeps the results), and metrics_watch.go judges a release during its soak.

@@ -28,6 +28,7 @@ type driving struct {
 	fencing   fencing
 	switches  switches
 	measuring measuring
+	watching  liveWatching
 	turns     turns
 	timing    timing
 	ending    ending
@@ -93,6 +94,14 @@ func (d driving) advance(ctx context.Context, a *attempt, only v1alpha1.Step) er
 			if err := d.measuring.measure(ctx, a, s.Name); err != nil {
 				return err
 			}
+			p, err := d.watching.watch(ctx, a, s.Name)
+			if err != nil {
+				return err
+			}
+			if p.rests() {
+				a.hold(p)
+				return d.save(ctx, a)
+			}
 		}
 		waiting, err := d.take(ctx, a, s)
 		if err != nil {
@@ -151,12 +160,7 @@ func (d driving) refresh(ctx context.Context, a *attempt) error {
 func (d driving) take(ctx context.Context, a *attempt, s track.Row) (bool, error) {
 	if s.After != nil {
 		if p := s.After(a.o); p.Rests() {
-			// The step has not begun, so its deadline does not run.
-			a.setMessage(p.Message)
-			a.rel.Status.Waiting = p.Waits
-			if !p.Until.IsZero() {
-				a.wakeAt(p.Until)
-			}
+			a.hold(pause{until: p.Until, message: p.Message, waits: p.Waits})
 			return true, nil
 		}
 	}

@@ -22,15 +22,19 @@ func (l livePods) askReady(ctx context.Context, a *attempt, side track.Side) (pr
 	return result.Problem, result.CouldNotLook
 }
 
-// look looks once at the target, which has users: how many pods are ready, and whether the
-// ready ones answer the gate's requests.
+// look looks once at the target, which has users.
 func (l livePods) look(ctx context.Context, a *attempt) track.SoakLook {
-	t := a.o.Target
-	look := track.SoakLook{At: a.o.Now, Restarts: t.Restarts()}
-	if look.Problem = track.TooFewReady(t); look.Problem != nil {
+	return l.lookAt(ctx, a, a.o.Target)
+}
+
+// lookAt looks once at a colour that has users: how many pods are ready, and whether the ready
+// ones answer the gate's requests.
+func (l livePods) lookAt(ctx context.Context, a *attempt, side track.Side) track.SoakLook {
+	look := track.SoakLook{At: a.o.Now, Restarts: side.Restarts()}
+	if look.Problem = track.TooFewReady(side); look.Problem != nil {
 		return look
 	}
-	look.Problem, look.Unseen = l.askReady(ctx, a, t)
+	look.Problem, look.Unseen = l.askReady(ctx, a, side)
 	return look
 }
 

@@ -90,7 +90,9 @@ func (m migrating) run(ctx context.Context, a *attempt, want migration) (pause, 
 			}
 		}
 	}
-	return pause{until: a.o.Now.Add(migrationPoll), message: "looks again at job " + name, waits: waitsMigration("", name)}, nil
+	again := waitsMigration(v1alpha1.BecausePending, name)
+	again.Detail = "looks again, because it keeps changing"
+	return pause{until: a.o.Now.Add(migrationPoll), message: "migration " + name + ": " + again.Detail, waits: again}, nil
 }
 
 // prepare takes a step towards a Job that runs.

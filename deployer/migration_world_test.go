@@ -70,6 +70,9 @@ func runsOn(*corev1.Pod) *corev1.ContainerStateTerminated { return nil }
 
 // expanding lets every deploy migrate first.
 func expanding(bg *v1alpha1.BlueGreen) {
+	if bg.Spec.Gate.Interval.Duration == 0 {
+		bg.Spec.Gate.Interval.Duration = 20 * time.Millisecond // the live version is looked at three times before
+	}
 	bg.Spec.Migrations = &v1alpha1.MigrationsSpec{Expand: &v1alpha1.ExpandSpec{
 		Command: []string{"python", "-m", "shop.migrate", "expand"}, Timeout: *duration(time.Hour),
 	}}

@@ -78,6 +78,18 @@ func (a *attempt) rest(p pause) {
 	}
 }
 
+// hold records what a step waits for before it begins, so its deadline does not run. Without a
+// message it waits for the same as before.
+func (a *attempt) hold(p pause) {
+	if p.message != "" {
+		a.setMessage(p.message, p.commands...)
+		a.rel.Status.Waiting = p.waits
+	}
+	if !p.until.IsZero() {
+		a.wakeAt(p.until)
+	}
+}
+
 // tryAgain waits after an error of the world, until the end of the failed call's back-off or at
 // growing intervals, and at most until the step's deadline. A failed check is not treated as an
 // unhealthy application.

@@ -107,12 +107,15 @@ func tellsOf(f v1alpha1.Waiting, message string) bool {
 		return f.Because != "" && (counts || f.Because == v1alpha1.BecauseSwitch || f.Because == v1alpha1.BecauseTime ||
 			f.Because == v1alpha1.BecauseReference && says(f.Object, f.Detail))
 	case v1alpha1.WaitsForMigration:
-		return f.Detail != "" && says(f.Object, f.Detail) || f.Because == "" && says(f.Object) ||
+		return f.Detail != "" && says(f.Object, f.Detail) ||
+			f.Because == "" && f.Since != nil && message == "migration "+f.Object+": "+track.RunsSince(f.Since.Time) ||
 			f.Because == v1alpha1.BecauseEarlier && message == "waits until an earlier migration has ended: "+f.Object
 	case v1alpha1.WaitsForIngress, v1alpha1.WaitsForDeployment:
 		return f.Object != ""
 	case v1alpha1.WaitsForGate:
 		return f.Of > 0
+	case v1alpha1.WaitsForLive:
+		return f.Since != nil && says(f.Object, f.Detail)
 	case v1alpha1.WaitsForBaseline:
 		return says(f.Object, track.Clock(f.Until.Time))
 	case v1alpha1.WaitsForAddress:

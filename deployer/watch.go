@@ -40,7 +40,7 @@ const longestLook = 2 * time.Minute
 // Setup registers the deployer with a manager. Everything that a decision rests on is watched,
 // and wakes its application.
 func (d *Deployer) Setup(mgr ctrl.Manager) error {
-	for _, run := range []manager.RunnableFunc{d.probers.run, d.asks.run, d.maps.run} {
+	for _, run := range []manager.RunnableFunc{d.probers.run, d.live.run, d.asks.run, d.maps.run} {
 		if err := mgr.Add(run); err != nil {
 			return fmt.Errorf("setting up the deployer: %w", err)
 		}
@@ -49,7 +49,7 @@ func (d *Deployer) Setup(mgr ctrl.Manager) error {
 		return fmt.Errorf("setting up the deployer: %w", err)
 	}
 	wake := make(chan event.TypedGenericEvent[*v1alpha1.BlueGreen], concurrent)
-	d.probers.wake = wake
+	d.probers.wake, d.live.wake = wake, wake
 	d.calls.wake, d.calls.stopped, d.calls.firstBackOff = wake, make(chan struct{}), d.BackOff
 	if err := index.Register(context.Background(), mgr.GetFieldIndexer()); err != nil {
 		return fmt.Errorf("setting up the deployer: %w", err)

@@ -19,7 +19,8 @@ func (d *Deployer) wire() looking {
 	timing := timing{ending: ending, routes: d.Routes, workloads: d.Workloads, workers: workers}
 	driving := driving{
 		recorder: p.recorder, observing: observing, attesting: attesting, fencing: p.fencing, switches: p.switches,
-		measuring: p.measuring, turns: turns, timing: timing, ending: ending, acts: d.acts(p),
+		measuring: p.measuring, watching: liveWatching{live: p.live, probers: &d.live, address: p.measuring.address}, turns: turns,
+		timing: timing, ending: ending, acts: d.acts(p),
 		finishing: finishing{
 			recorder: p.recorder, repository: p.repository, turns: turns, ending: ending, status: p.status, observer: d.Observer,
 		},
@@ -36,7 +37,8 @@ func (d *Deployer) wire() looking {
 		holder: d.Holder, record: d.Record, past: d.Client, observing: observing, borders: borders, driving: driving,
 		status: p.status, telling: telling, withdrawal: withdrawal{telling},
 		beside: beside{
-			looks: &d.looks, calls: &d.calls, probers: &d.probers, asks: &d.asks, maps: &d.maps, reaches: &d.reaches, dryRuns: &d.dryRuns,
+			looks: &d.looks, calls: &d.calls, probers: &d.probers, live: &d.live, asks: &d.asks, maps: &d.maps, reaches: &d.reaches,
+			dryRuns: &d.dryRuns,
 		},
 		inspection: inspection{
 			cached: d.Client, uncached: d.Routes.Reader, resolve: d.Resolve, facts: &d.facts, telling: telling,

@@ -111,6 +111,33 @@ type MigrationStatus struct {
 	Message string `json:"message,omitempty"`
 }
 
+// LiveStatus is how the live version fares while a migration may make it suffer.
+type LiveStatus struct {
+	// BeganAt is when Turnout first looked at it.
+	BeganAt metav1.MicroTime `json:"beganAt"`
+
+	// Looks are how often Turnout looked at it before the migration.
+	Looks int32 `json:"looks,omitempty"`
+
+	// KnownAt is when Turnout knew how it fared before the migration. The migration begins
+	// after that.
+	KnownAt *metav1.MicroTime `json:"knownAt,omitempty"`
+
+	// Before is what was wrong with its pods before the migration already, or why they could not
+	// be checked; the migration is not blamed for that. Empty if they were well.
+	// +kubebuilder:validation:MaxLength=1024
+	Before string `json:"before,omitempty"`
+
+	// LastLookAt is the time of the last look that is recorded.
+	LastLookAt *metav1.MicroTime `json:"lastLookAt,omitempty"`
+
+	// FailingSince is when its pods began to fail; unset while they are well.
+	FailingSince *metav1.MicroTime `json:"failingSince,omitempty"`
+
+	// Address is what the public address answered before the migration; unset without spec.url.
+	Address *ProofStatus `json:"address,omitempty"`
+}
+
 // MigrationOutcome is what became of a migration.
 //
 // +kubebuilder:validation:Enum=Changed;Unchanged;Failed;Unknown;NotRun

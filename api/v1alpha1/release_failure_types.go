@@ -121,6 +121,7 @@ const (
 	FailedSoakRestarts   FailureReason = "CrashLoop"      // containers of the live pods were restarted
 	FailedExpand         FailureReason = "ExpandFailed"   // the migration that prepares the schema failed, or cannot be run
 	FailedExpandUnknown  FailureReason = "ExpandUnknown"  // nobody can say whether that migration ran to its end
+	FailedLiveSuffers    FailureReason = "LiveSuffers"    // the live version fails since the migration that prepares the schema
 	FailedCheck          FailureReason = "CheckFailed"    // a metric of the new version is bad, see status.analysis
 	FailedMetricsUnseen  FailureReason = "MetricsUnseen"  // a check of metrics had no verdict in time
 

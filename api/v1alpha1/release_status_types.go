@@ -74,6 +74,10 @@ type ReleaseStatus struct {
 	// Migration is the Job that changes the schema.
 	Migration *MigrationStatus `json:"migration,omitempty"`
 
+	// Live is how the live version fares from before that migration until users are moved; unset
+	// without a migration, or without live pods.
+	Live *LiveStatus `json:"live,omitempty"`
+
 	// Gate is the state of the health gate's rounds.
 	Gate *GateStatus `json:"gate,omitempty"`
 

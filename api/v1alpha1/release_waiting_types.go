@@ -42,7 +42,7 @@ type Waiting struct {
 
 // WaitingFor is what a release waits for.
 //
-// +kubebuilder:validation:Enum=Approval;Lock;Turn;Drain;TakeUp;Application;Repository;Grant;Build;Pods;Deployment;Ingress;LoadBalancer;Gate;Baseline;Shift;Address;Soak;Answer;Retry;Migration;OldPods
+// +kubebuilder:validation:Enum=Approval;Lock;Turn;Drain;TakeUp;Application;Repository;Grant;Build;Pods;Deployment;Ingress;LoadBalancer;Gate;Baseline;Shift;Address;Soak;Answer;Retry;Migration;Live;OldPods
 type WaitingFor string
 
 // What a release waits for.
@@ -68,6 +68,7 @@ const (
 	WaitsForAnswer       WaitingFor = "Answer"       // GitHub, Cloud Build, Cloud Storage or a registry answers
 	WaitsForRetry        WaitingFor = "Retry"        // something failed and is retried
 	WaitsForMigration    WaitingFor = "Migration"    // a migration of the schema
+	WaitsForLive         WaitingFor = "Live"         // the live version, which fails since a migration, is well again
 	WaitsForOldPods      WaitingFor = "OldPods"      // no pod of an older version is left, and nothing that would start one
 )
 

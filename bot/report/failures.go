@@ -47,6 +47,7 @@ var markdownFailures = map[command.Code]Text{
 	"FailedCrashLoop":      {"it was restarted under live traffic${detail}", ""},
 	"FailedExpandFailed":   {"its migration failed${detail}", ""},
 	"FailedExpandUnknown":  {"nobody knows how its migration ended${detail}", ""},
+	"FailedLiveSuffers":    {"the live version suffers${detail}", ""},
 	"FailedCheckFailed":    {"its metrics are bad under live traffic${detail}", ""},
 	"FailedMetricsUnseen":  {"its metrics gave no verdict in time${detail}", ""},
 

@@ -72,6 +72,7 @@ var markdownWaits = map[command.Code]Text{
 
 	"WaitsMigration":        {"the migration runs since ${time}${detail}", ""},
 	"WaitsMigrationPending": {"the migration has not started${detail}", ""},
+	"WaitsLive":             {"the live version fails since ${time}, so nobody is moved${detail}", ""},
 	"WaitsMigrationEarlier": {"waits until an earlier migration has ended: ${object}", ""},
 
 	CodeMessage: {"${reason}", ""},

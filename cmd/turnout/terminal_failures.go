@@ -50,6 +50,7 @@ var terminalFailures = map[command.Code]report.Text{
 	"FailedCrashLoop":      {Says: "it was restarted under live traffic${detail}"},
 	"FailedExpandFailed":   {Says: "its migration failed${detail}"},
 	"FailedExpandUnknown":  {Says: "nobody knows how its migration ended${detail}"},
+	"FailedLiveSuffers":    {Says: "the live version suffers${detail}"},
 	"FailedCheckFailed":    {Says: "its metrics are bad under live traffic${detail}"},
 	"FailedMetricsUnseen":  {Says: "its metrics gave no verdict in time${detail}"},
 

@@ -25,6 +25,7 @@ var terminalWaits = map[command.Code]report.Text{
 	"WaitsRetry":              {Says: "will try again${detail}"},
 	"WaitsMigration":          {Says: "the migration runs since ${time}${detail}"},
 	"WaitsMigrationPending":   {Says: "the migration has not started${detail}"},
+	"WaitsLive":               {Says: "the live version fails since ${time}, so nobody is moved${detail}"},
 	"WaitsMigrationEarlier":   {Says: "waits until an earlier migration has ended: ${object}"},
 
 	"WaitsBuild":                 {Says: "building"},

@@ -82,6 +82,7 @@ type Tally struct {
 	newFailures        int
 	recent             []time.Time // the ends of the last new failures, at most breachCount
 	breach             string
+	breachFrom         time.Time // the first of the failures that are the breach
 	newVersion         string
 	newInARow          int
 	firstNew           time.Time
@@ -312,6 +313,9 @@ func (t *Tally) fail(a Answer) {
 	}
 	first, last := slices.MinFunc(t.recent, time.Time.Compare), slices.MaxFunc(t.recent, time.Time.Compare)
 	if last.Sub(first) <= breachWindow {
+		if t.breach == "" {
+			t.breachFrom = first
+		}
 		t.breach = a.Text
 	}
 }
@@ -325,7 +329,7 @@ func (t *Tally) Switch(at time.Time) {
 		t.shift.join(t.after)
 	}
 	t.after, t.forgiven, t.switchedAt = part{}, nil, at
-	t.newFailures, t.recent, t.breach = 0, nil, ""
+	t.newFailures, t.recent, t.breach, t.breachFrom = 0, nil, "", time.Time{}
 	t.newVersion, t.newInARow, t.firstNew, t.lastOld, t.sawOld = "", 0, time.Time{}, time.Time{}, false
 }
 
@@ -336,7 +340,7 @@ func (t *Tally) Switch(at time.Time) {
 func (t *Tally) Forgive() {
 	p := t.after.clone()
 	t.forgiven = &p
-	t.newFailures, t.recent, t.breach = 0, nil, ""
+	t.newFailures, t.recent, t.breach, t.breachFrom = 0, nil, "", time.Time{}
 }
 
 func (t *Tally) toldApart() bool {
@@ -361,6 +365,8 @@ type Reading struct {
 	// Breach describes the last of several new failures within a short time; "" if there was no
 	// such burst.
 	Breach string
+	// BreachFrom is the time of the first of these failures; zero without a breach.
+	BreachFrom time.Time
 	// StillFailed counts the failures since Forgive, if most requests have failed since;
 	// otherwise it is 0.
 	StillFailed int
@@ -403,7 +409,7 @@ func (t *Tally) Read() Reading {
 	return Reading{
 		Status: s, Switched: !t.switchedAt.IsZero(), Answered: a.answered(), Unseen: a.unseen, StillFailed: stillFailed,
 		ToldApart: t.toldApart(), NewInARow: t.newInARow, LastOld: t.lastOld,
-		Breach: t.breach, ShiftBreach: t.shift.breach, Trouble: t.trouble,
+		Breach: t.breach, BreachFrom: t.breachFrom, ShiftBreach: t.shift.breach, Trouble: t.trouble,
 	}
 }
 

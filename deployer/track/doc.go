@@ -19,7 +19,7 @@
 //     applies it to a release); size.go how large it must be; gate.go whether it passed the
 //     health gate; shift.go whether a canary's share of the users may grow; confirm.go whether
 //     a switch took effect; soak.go whether the version holds, and metrics.go what its metrics
-//     show; wayback.go whether users could go back at once.
+//     show; livewatch.go whether the live version suffers from a migration; wayback.go whether users could go back at once.
 //   - ready.go decides whether an application's releases can run, and what blocks them;
 //     selector.go whether its Services send users to the right pods.
 //   - switched.go reads the record of the last switch: whether the load balancer took it up,

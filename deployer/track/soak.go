@@ -182,11 +182,14 @@ func Holds(s v1alpha1.SoakStatus, now time.Time, fresh time.Duration) bool {
 	return s.LastLookAt != nil && s.FailingSince == nil && s.UnseenSince == nil && now.Sub(s.LastLookAt.Time) < max(fresh, soakTolerance)
 }
 
+// notReady is the reason of such evidence.
+const notReady = "NotReady"
+
 // TooFewReady reports that too few pods of a live colour are ready; nil if enough are.
 func TooFewReady(s Side) *v1alpha1.Evidence {
 	ready := len(s.Ready())
 	if ready > 0 && ready*100 >= int(s.Replicas)*soakReady {
 		return nil
 	}
-	return &v1alpha1.Evidence{Reason: "NotReady", Message: fmt.Sprintf("%d of %d pods of %s are ready", ready, s.Replicas, s.Deployment)}
+	return &v1alpha1.Evidence{Reason: notReady, Message: fmt.Sprintf("%d of %d pods of %s are ready", ready, s.Replicas, s.Deployment)}
 }
