@@ -4,8 +4,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 CONTROLPLANE := bin/etcd bin/kube-apiserver bin/kube-controller-manager
-# What the sandbox runs: those, and Google's own Ingress controllers.
-WORLD := $(CONTROLPLANE) bin/ingress-gce
+# What the sandbox runs: those, Google's own Ingress controllers, and what people type.
+WORLD := $(CONTROLPLANE) bin/ingress-gce bin/kubectl
 ETCD := 3.7.0
 KUBERNETES := v1.37.2
 INGRESSGCE := v1.37.0
@@ -23,7 +23,7 @@ comma := ,
 # $(call obtain,PROGRAM,VERSION,COMMAND): the program that this machine already has, in
 # the directory that KUBEBUILDER_ASSETS names or in bin/; otherwise COMMAND builds it.
 # The one in KUBEBUILDER_ASSETS may differ in the patch version.
-obtain = @has() { [ -x "$$1" ] && "$$1" --version 2>&1 | grep -qF "$$2"; }; \
+obtain = @has() { [ -x "$$1" ] && { "$$1" --version || "$$1" version --client; } 2>&1 | grep -qF "$$2"; }; \
 	if has "$${KUBEBUILDER_ASSETS:-/nowhere}/$(1)" "$(basename $(2))."; then \
 		echo "using $(1) of $$KUBEBUILDER_ASSETS"; ln -sfn "$$(realpath "$$KUBEBUILDER_ASSETS")/$(1)" bin/$(1); \
 	elif has bin/$(1) "$(2)"; then \
@@ -127,7 +127,7 @@ bench-webhook: $(CONTROLPLANE) bin/turnout bin/sandbox ## Measure a flood of web
 		--out $(or $(OUT),docs/bench/webhook.json)
 
 .PHONY: controlplane
-controlplane: $(WORLD) bin/prometheus ## Build or find etcd, kube-apiserver, kube-controller-manager, ingress-gce and prometheus
+controlplane: $(WORLD) bin/prometheus ## Build or find etcd, kube-apiserver, kube-controller-manager, kubectl, ingress-gce and prometheus
 
 bin:
 	mkdir -p $@
@@ -136,7 +136,7 @@ bin/etcd: tools/controlplane/go.mod | bin
 	$(call obtain,etcd,$(ETCD),echo "building etcd (the first time: about a minute)" && \
 	cd tools/controlplane && CGO_ENABLED=0 go build -v -trimpath -ldflags '$(LDFLAGS)' -o ../../$@ go.etcd.io/etcd/server/v3 2>&1 | $(PROGRESS))
 
-bin/kube-apiserver bin/kube-controller-manager: bin/%: tools/controlplane/go.mod | bin
+bin/kube-apiserver bin/kube-controller-manager bin/kubectl: bin/%: tools/controlplane/go.mod | bin
 	$(call obtain,$*,$(KUBERNETES),echo "building $* (the first time: several minutes; Go's build cache keeps it)" && \
 	cd tools/controlplane && CGO_ENABLED=0 go build -v -trimpath -ldflags '$(LDFLAGS)' -o ../../$@ k8s.io/kubernetes/cmd/$* 2>&1 | $(PROGRESS))
 
