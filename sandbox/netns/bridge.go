@@ -179,23 +179,37 @@ func (p *Pod) configureInside() error {
 }
 
 // Start starts cmd inside the pod's namespace.
-func (p *Pod) Start(cmd *exec.Cmd) error {
+func (p *Pod) Start(cmd *exec.Cmd) error { return p.inside(cmd.Start) }
+
+// inside calls a function in the pod's namespace.
+func (p *Pod) inside(do func() error) error {
 	result := make(chan error)
 	go func() {
-		// A child inherits the namespace of the thread that starts it. The thread is
+		// A child inherits the namespace of the thread that starts it, and so does a socket. The thread is
 		// not given back if it cannot return to the sandbox's own namespace.
 		runtime.LockOSThread()
 		if err := nsfd.Set(p.ns); err != nil {
 			result <- fmt.Errorf("entering the namespace of %s: %w", p.IP, err)
 			return
 		}
-		err := cmd.Start()
+		err := do()
 		if back := nsfd.Set(p.bridge.own); back == nil {
 			runtime.UnlockOSThread()
 		}
 		result <- err
 	}()
 	return <-result
+}
+
+// Dial connects to a TCP address as the pod's processes see it.
+func (p *Pod) Dial(address string) (net.Conn, error) {
+	var connection net.Conn
+	err := p.inside(func() error {
+		var err error
+		connection, err = net.Dial("tcp", address) //nolint:noctx // within the machine: at once, or never
+		return err
+	})
+	return connection, err
 }
 
 // Close unplugs the pod. Processes in the namespace keep running, unreachable.

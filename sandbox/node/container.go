@@ -182,8 +182,14 @@ func (c *container) create(ctx context.Context) (*process, bool) {
 // prepare makes everything a process needs: files of its own, its environment,
 // its command line.
 func (c *container) prepare(ctx context.Context) (*process, error) {
-	if err := c.checkVolumes(); err != nil {
+	owner, err := ownerOf(c.worker.current(), c.spec, c.image.Config.User)
+	if err != nil {
 		return nil, err
+	}
+	if !c.image.OwnRoot {
+		if err := c.checkVolumes(); err != nil {
+			return nil, err
+		}
 	}
 	env, err := c.environment(ctx)
 	if err != nil {
@@ -200,6 +206,11 @@ func (c *container) prepare(ctx context.Context) (*process, error) {
 	if err := registry.CopyTree(c.image.Root, root); err != nil {
 		return nil, err
 	}
+	if c.image.OwnRoot {
+		if err := c.furnish(ctx, root); err != nil {
+			return nil, err
+		}
+	}
 	message := filepath.Join(root, c.spec.TerminationMessagePath)
 	if err := os.MkdirAll(filepath.Dir(message), 0o755); err != nil { //nolint:gosec // G301: it is the container's
 		return nil, fmt.Errorf("making the directory of terminationMessagePath %s: %w", c.spec.TerminationMessagePath, err)
@@ -211,6 +222,7 @@ func (c *container) prepare(ctx context.Context) (*process, error) {
 	_, _ = rand.Read(id) // never fails
 	return &process{
 		id: "turnout://" + hex.EncodeToString(id), network: network, env: env, root: root, config: c.image.Config,
+		owner: owner, ownRoot: c.image.OwnRoot,
 		spec: c.spec, log: c.logPath(restarts), done: make(chan struct{}),
 	}, nil
 }

@@ -22,7 +22,10 @@
 //
 // A container sees the machine's files, its own files at its image's working directory, and no
 // volumes. A pod that mounts anything other than an emptyDir or its service account's token gets
-// CreateContainerConfigError.
+// CreateContainerConfigError. A container of a loaded image (registry.Registry.Load) sees its
+// image's files and no others, as the user that its pod asks for, read-only if it asks for that, with
+// its Secrets, ConfigMaps and token; it finds the API server as in any cluster. Its emptyDirs are
+// folders of its own root.
 //
 // Service addresses and cluster DNS do not work in pods: there is no kube-proxy. The sandbox's load
 // balancer sends requests to pods, like Google's.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -25,6 +26,11 @@ func (c *container) environment(ctx context.Context) ([]string, error) {
 	for _, pair := range c.image.Config.Env {
 		name, value, _ := strings.Cut(pair, "=")
 		values[name] = value
+	}
+	if c.image.OwnRoot {
+		if err := c.addService(values); err != nil {
+			return nil, err
+		}
 	}
 	declared := map[string]string{}
 	for _, from := range c.spec.EnvFrom {
@@ -52,6 +58,17 @@ func (c *container) environment(ctx context.Context) ([]string, error) {
 		env = append(env, name+"="+values[name])
 	}
 	return env, nil
+}
+
+// addService adds where the API server is. There is no kube-proxy, so it is the server's own
+// address.
+func (c *container) addService(to map[string]string) error {
+	server, err := url.Parse(c.worker.agent.Rest.Host)
+	if err != nil {
+		return fmt.Errorf("reading the API server's address: %w", err)
+	}
+	to["KUBERNETES_SERVICE_HOST"], to["KUBERNETES_SERVICE_PORT"] = server.Hostname(), server.Port()
+	return nil
 }
 
 // addAll adds every key of a ConfigMap or Secret.
@@ -142,18 +159,4 @@ func missing(err error, optional *bool) error {
 		return nil
 	}
 	return err
-}
-
-// checkVolumes refuses mounts that the sandbox cannot make.
-func (c *container) checkVolumes() error {
-	for _, mount := range c.spec.VolumeMounts {
-		for i := range c.worker.current().Spec.Volumes {
-			volume := &c.worker.current().Spec.Volumes[i]
-			harmless := volume.EmptyDir != nil || volume.Projected != nil && strings.HasPrefix(volume.Name, "kube-api-access-")
-			if volume.Name == mount.Name && !harmless {
-				return fmt.Errorf("volume %q at %s: the sandbox's nodes mount no volumes other than emptyDir", volume.Name, mount.MountPath)
-			}
-		}
-	}
-	return nil
 }

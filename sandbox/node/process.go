@@ -34,6 +34,8 @@ type process struct {
 	env     []string // NAME=value, resolved
 	root    string   // the copy of the image's files
 	config  registry.Config
+	owner   owner
+	ownRoot bool // root is its root file system
 	spec    *corev1.Container
 	log     string
 
@@ -131,8 +133,21 @@ func (p *process) commandLine() []string {
 
 // command makes a command that runs with the container's files and environment.
 func (p *process) command(line []string) (*exec.Cmd, error) {
+	cmd, err := p.locate(line)
+	if err == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		cmd.WaitDelay = time.Second // for children that keep the output open
+	}
+	return cmd, err
+}
+
+// locate finds the program, and says how to run it.
+func (p *process) locate(line []string) (*exec.Cmd, error) {
 	if len(line) == 0 {
 		return nil, errors.New("no command specified")
+	}
+	if p.ownRoot {
+		return p.rooted(line)
 	}
 	path, err := p.lookUp(line[0])
 	if err != nil {
@@ -148,8 +163,6 @@ func (p *process) command(line []string) (*exec.Cmd, error) {
 	}
 	cmd := &exec.Cmd{
 		Path: path, Args: append([]string{line[0]}, arguments...), Env: p.env, Dir: filepath.Join(p.root, dir),
-		SysProcAttr: &syscall.SysProcAttr{Setpgid: true},
-		WaitDelay:   time.Second, // for children that keep the output open
 	}
 	if _, err := os.Stat(cmd.Dir); err != nil {
 		return nil, fmt.Errorf("chdir to %q: no such directory in the image", dir)

@@ -17,11 +17,12 @@ import (
 )
 
 // serve serves the part of the kubelet's API that the API server uses for
-// pods/log and pods/exec, until stop is called.
+// pods/log, pods/exec and pods/portforward, until stop is called.
 func (a *Agent) serve(listener net.Listener) (stop func()) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /containerLogs/{namespace}/{pod}/{container}", a.serveLogs)
 	mux.HandleFunc("/exec/{namespace}/{pod}/{container}", a.serveExec)
+	mux.HandleFunc("/portForward/{namespace}/{pod}", a.serveForward)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the sandbox's kubelet does not serve "+r.URL.Path, http.StatusNotFound)
 	})

@@ -8,7 +8,8 @@
 //
 // RUN is parsed but not executed, and the build's log says so: installing packages would need the
 // network and root. So images can only contain applications that need no more than the machine's
-// python3 and its standard library.
+// python3 and its standard library. An image that was built elsewhere can be loaded instead
+// ([Registry.Load]), and then has a root file system of its own.
 //
 // A digest covers the files' paths, contents and executable bits, and the
 // configuration: building the same source twice gives the same digest.
@@ -49,6 +50,8 @@ type Image struct {
 	Digest string // sha256:…
 	Root   string // directory with the image's files
 	Config Config
+	// OwnRoot: the image brings all its files, and its processes see no others. See [Registry.Load].
+	OwnRoot bool
 }
 
 // Registry holds images. Its methods may be called concurrently.
