@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"html/template"
 	"log/slog"
 	"net"
 	"net/http"
@@ -32,6 +33,12 @@ type Config struct {
 	// RateLimit is the number of requests per hour for an installation or App. Default
 	// 5000, like GitHub.
 	RateLimit int
+	// Pushes takes `git push` over HTTP from whoever may write, with any password. Default: a push is
+	// an unknown route.
+	Pushes bool
+	// Markdown makes HTML of a comment or a description for the web pages; it must be safe. Default:
+	// the pages show Markdown as it was written.
+	Markdown func(text string) template.HTML
 	// Log receives what a test's author should see: unknown routes, violations, failed
 	// deliveries. Default: nothing.
 	Log *slog.Logger

@@ -15,8 +15,7 @@ import (
 //go:embed pages
 var pages embed.FS
 
-// pageTemplates are the web pages. They escape everything: a comment appears as written,
-// not as Markdown.
+// pageTemplates are the web pages. They escape everything but what [Config.Markdown] made.
 var pageTemplates = template.Must(template.ParseFS(pages, "pages/*.html"))
 
 // webRoutes are all routes outside the REST API: downloads, git, pages, and the sandbox's
@@ -27,6 +26,9 @@ func (s *Server) webRoutes() *http.ServeMux {
 	mux.HandleFunc("GET /_codeload/{owner}/{repo}/legacy.tar.gz/{sha}", s.serveDownload)
 	mux.HandleFunc("GET /{owner}/{repo}/info/refs", s.serveGit)
 	mux.HandleFunc("POST /{owner}/{repo}/"+gitService, s.serveGit)
+	if s.cfg.Pushes {
+		mux.HandleFunc("POST /{owner}/{repo}/"+pushService, s.servePush)
+	}
 	mux.HandleFunc("GET /favicon.ico", http.NotFound) // every browser asks for it
 	mux.HandleFunc("POST /settings/apps/new", s.serveManifest)
 	mux.HandleFunc("POST /organizations/{org}/settings/apps/new", s.serveManifest)
@@ -73,12 +75,14 @@ type commitView struct {
 type pullView struct {
 	Number                           int
 	Title, Body, State, Author       string
+	HTML                             template.HTML // of Body; empty if it is shown as written
 	Head, Base, HeadSHA, MergeCommit string
 }
 
 type commentView struct {
 	ID               int64
 	Author, At, Body string
+	HTML             template.HTML // of Body; empty if it is shown as written
 	Edited           bool
 	Reactions        []string
 }
@@ -138,8 +142,9 @@ func (s *Server) view(repo *Repository, name string, r *http.Request) (view, boo
 		return view{}, false
 	}
 	shown.Pull = is.view()
+	shown.Pull.HTML = s.render(is.body)
 	shown.Title = fmt.Sprintf("%s #%d", is.title, is.number)
-	shown.Comments, shown.People = commentViews(repo.commentsOn(n)), s.people()
+	shown.Comments, shown.People = s.commentViews(repo.commentsOn(n)), s.people()
 	shown.Deployments = repo.deploymentViews(func(d *Deployment) bool {
 		return d.SHA == is.pull.headSHA || d.SHA == is.pull.mergeCommit
 	})
@@ -192,11 +197,20 @@ var emoji = map[string]string{
 	"+1": "👍", "-1": "👎", "laugh": "😄", "confused": "😕", "heart": "❤️", "hooray": "🎉", "rocket": "🚀", "eyes": "👀",
 }
 
-func commentViews(comments []*Comment) []commentView {
+// render makes HTML of Markdown, if the server can.
+func (s *Server) render(text string) template.HTML {
+	if s.cfg.Markdown == nil || text == "" {
+		return ""
+	}
+	return s.cfg.Markdown(text)
+}
+
+func (s *Server) commentViews(comments []*Comment) []commentView {
 	var list []commentView
 	for _, comment := range comments {
 		shown := commentView{
-			ID: comment.ID, Author: comment.Author.Login, At: clock(comment.CreatedAt), Body: comment.Body, Edited: comment.Edits > 0,
+			ID: comment.ID, Author: comment.Author.Login, At: clock(comment.CreatedAt), Body: comment.Body, HTML: s.render(comment.Body),
+			Edited: comment.Edits > 0,
 		}
 		for _, r := range comment.Reactions {
 			shown.Reactions = append(shown.Reactions, emoji[r.Content])

@@ -110,20 +110,6 @@ func Run(ctx context.Context, o Options) error {
 	return nil
 }
 
-// Adopt creates the example application, adopts it, and opens a pull request with a new version,
-// for a person to play with.
-func Adopt(ctx context.Context, o Options) error {
-	s, err := begin(o)
-	if err != nil {
-		return err
-	}
-	if err := s.adopt(ctx); err != nil {
-		return err
-	}
-	_, err = s.propose("Greet more kindly", "v1.2.0", nil)
-	return err
-}
-
 // tell is the story's table of contents.
 func (s *story) tell(ctx context.Context) error {
 	asking, stopAsking := context.WithCancel(ctx)

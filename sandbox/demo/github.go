@@ -57,9 +57,13 @@ func (s *story) propose(title, version string, change edit) (*githubtest.PullReq
 	}); err != nil {
 		return nil, fmt.Errorf("committing %s: %w", version, err)
 	}
-	pr, err := s.repo.OpenPullRequest(githubtest.NewPullRequest{Title: title, Head: branch, Author: s.writer})
+	return s.open(githubtest.NewPullRequest{Title: title, Head: branch, Author: s.writer})
+}
+
+func (s *story) open(opened githubtest.NewPullRequest) (*githubtest.PullRequest, error) {
+	pr, err := s.repo.OpenPullRequest(opened)
 	if err != nil {
-		return nil, fmt.Errorf("opening the pull request of %s: %w", version, err)
+		return nil, fmt.Errorf("opening the pull request of %s: %w", opened.Head, err)
 	}
 	return pr, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/turnout-dev/turnout/bot/githubtest"
 	"github.com/turnout-dev/turnout/deployer/cloudbuild/cloudbuildtest"
 	"github.com/turnout-dev/turnout/sandbox/builder"
+	"github.com/turnout-dev/turnout/sandbox/markdown"
 	"github.com/turnout-dev/turnout/sandbox/netns"
 )
 
@@ -87,7 +88,7 @@ func (w *World) startGitHub(o Options) error {
 	w.GitHub, err = githubtest.NewServer(githubtest.Config{
 		Listener: listener, Dir: filepath.Join(o.Dir, "github"), Log: o.Log,
 		// Turnout treats every address but github.com as a GitHub Enterprise Server.
-		Enterprise: true,
+		Enterprise: true, Pushes: true, Markdown: markdown.HTML,
 	})
 	if err != nil {
 		return err

@@ -170,10 +170,14 @@ func printAddresses(out io.Writer, w *world.World, t *turnout.Turnout) {
 	}
 	fmt.Fprint(out, "\nLook into the cluster, whose network is the sandbox's own:\n"+
 		"  bin/sandbox exec -- turnout status -A\n  bin/sandbox exec -- kubectl get bg,rel,pods -A\n")
-	fmt.Fprintf(out, "\nMerge a version, and say what to do with it, as alice (who may write) or rita (who may not):\n"+
+	hub := w.GitHub.URL()
+	fmt.Fprintf(out, "\nFour pull requests are open: a good version, a slow one and two bad ones. Merge one, and say what to do with it, as\n"+
+		"alice (who may write) or rita (who may not), on its page or by\n"+
 		"  curl -d user=alice %[1]s/_sandbox/acme/my-python-app/merge/1\n"+
 		"  curl -d user=alice --data-urlencode body=/rollback %[1]s/_sandbox/acme/my-python-app/comments/1\n"+
-		"Ctrl-C ends it.\n", w.GitHub.URL())
+		"Or push a change of your own; any password will do:\n"+
+		"  git clone %[2]s\n"+
+		"Ctrl-C ends it.\n", hub, strings.Replace(hub, "://", "://alice:any@", 1)+"/acme/my-python-app")
 }
 
 // printTail prints a log's last lines: why something failed is there.
