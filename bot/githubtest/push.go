@@ -3,6 +3,7 @@ package githubtest
 import (
 	"bytes"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -60,16 +61,14 @@ func (s *Server) servePush(w http.ResponseWriter, r *http.Request) {
 	s.gitBackend(repo.git, "/"+owner+"/"+name, "http.receivepack=true").ServeHTTP(answer, r)
 	after, err := repo.git.heads()
 	if err != nil {
-		s.log.Error("read the branches after a push", "repository", repo.FullName(), "error", err)
+		s.log.ErrorContext(r.Context(), "read the branches after a push", "repository", repo.FullName(), "error", err)
 	}
 	for branch, sha := range after {
 		if sha != before[branch] {
 			repo.pushed(move{branch: branch, before: before[branch], after: sha, by: user})
 		}
 	}
-	for key, values := range answer.Header() {
-		w.Header()[key] = values
-	}
+	maps.Copy(w.Header(), answer.Header())
 	w.WriteHeader(answer.Code)
 	_, _ = answer.Body.WriteTo(w) // the reader may be gone
 }

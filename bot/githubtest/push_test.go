@@ -25,7 +25,8 @@ func pushes(t *testing.T, w *world, as, branch, version string) (said string, er
 	check(t, err)
 	dir = filepath.Join(dir, "all")
 	check(t, os.WriteFile(filepath.Join(dir, "app.py"), []byte("print('"+version+"')\n"), 0o600))
-	said, err = inClone(t, dir, "-c", "user.name=Alice", "-c", "user.email=alice@example.com", "commit", "--quiet", "--all", "--message", version)
+	said, err = inClone(t, dir, "-c", "user.name=Alice", "-c", "user.email=alice@example.com",
+		"commit", "--quiet", "--all", "--message", version)
 	if err != nil {
 		t.Fatalf("%v: %s", err, said)
 	}
@@ -47,7 +48,9 @@ func TestAPushMovesABranchAndReachesApps(t *testing.T) {
 			return d.Event == "push" && strings.Contains(string(d.Payload), `"after":"`+after+`"`)
 		})
 		check(t, err)
-		for _, want := range []string{`"before":"` + before + `"`, `"ref":"refs/heads/main"`, `"pusher":{"email":"` + w.writer.Email, `"forced":false`} {
+		for _, want := range []string{
+			`"before":"` + before + `"`, `"ref":"refs/heads/main"`, `"pusher":{"email":"` + w.writer.Email, `"forced":false`,
+		} {
 			if !strings.Contains(string(pushed.Payload), want) {
 				t.Errorf("the event lacks %s: %s", want, pushed.Payload)
 			}

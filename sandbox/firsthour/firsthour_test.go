@@ -207,7 +207,8 @@ func (s *story) merge() string {
 	for name, file := range written {
 		files["k8s/"+name] = file
 	}
-	if _, err := s.repo.CommitFiles(githubtest.Commit{Branch: "turnout", Message: "Ship with Turnout", Files: files, Author: s.alice}); err != nil {
+	_, err = s.repo.CommitFiles(githubtest.Commit{Branch: "turnout", Message: "Ship with Turnout", Files: files, Author: s.alice})
+	if err != nil {
 		s.t.Fatal(err)
 	}
 	pr, err := s.repo.OpenPullRequest(githubtest.NewPullRequest{Title: "Ship with Turnout", Head: "turnout", Author: s.alice})
@@ -264,8 +265,10 @@ var masks = []struct { //nolint:gochecknoglobals // a table
 	from *regexp.Regexp
 	to   string
 }{
-	{regexp.MustCompile(`sha256:[0-9a-f]{64}`), "sha256:DIGEST"}, {regexp.MustCompile(`10\.77\.0\.1:\d{4,5}`), "10.77.0.1:PORT"},
-	{regexp.MustCompile(`(?m)^( +)[A-Z2-7]{26}$`), "${1}TOKEN"}, {regexp.MustCompile(`(?m)[ ]+$`), ""},
+	{regexp.MustCompile(`sha256:[0-9a-f]{64}`), "sha256:DIGEST"},
+	{regexp.MustCompile(`10\.77\.0\.1:\d{4,5}`), "10.77.0.1:PORT"},
+	{regexp.MustCompile(`(?m)^( +)[A-Z2-7]{26}$`), "${1}TOKEN"},
+	{regexp.MustCompile(`(?m)[ ]+$`), ""},
 }
 
 func masked(text string) string {

@@ -11,9 +11,9 @@ func TestCommentsAreRendered(t *testing.T) {
 	for text, want := range map[string]string{
 		"### Done":                    "<h3>Done</h3>",
 		"[`abc`](https://x.test/c/1)": `<a href="https://x.test/c/1" rel="nofollow"><code>abc</code></a>`,
-		"| Step | Took |\n|---|---|\n| build | 1 s |":                                 "<td>build</td>",
-		"one\ntwo":                                                                    "<br",
-		"```sh\nls\n```":                                                              "<pre><code>ls\n</code></pre>",
+		"| Step | Took |\n|---|---|\n| build | 1 s |": "<td>build</td>",
+		"one\ntwo":       "<br",
+		"```sh\nls\n```": "<pre><code>ls\n</code></pre>",
 		"<details><summary>Log</summary>\n\n```\nfailed\n```\n</details>":             "<details><summary>Log</summary>",
 		"<!-- turnout:release -->\ntext":                                              "<p>text</p>",
 		"<script>alert(1)</script>text":                                               "text",

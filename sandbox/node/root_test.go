@@ -95,12 +95,12 @@ func TestAnImageOfItsOwnRunsRootlessOnItsFilesAlone(t *testing.T) {
 	image := load(t, "1000:1001")
 	s := looks(t, image, func(spec *corev1.PodSpec) {
 		spec.SecurityContext = &corev1.PodSecurityContext{
-			RunAsNonRoot: ptr.To(true), RunAsUser: ptr.To[int64](65532), RunAsGroup: ptr.To[int64](65533),
+			RunAsNonRoot: new(true), RunAsUser: ptr.To[int64](65532), RunAsGroup: ptr.To[int64](65533),
 		}
-		spec.Containers[0].SecurityContext = &corev1.SecurityContext{ReadOnlyRootFilesystem: ptr.To(true)}
+		spec.Containers[0].SecurityContext = &corev1.SecurityContext{ReadOnlyRootFilesystem: new(true)}
 		spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "given", MountPath: "/etc/given"}}
 		spec.Volumes = []corev1.Volume{{Name: "given", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{
-			SecretName: "given", Optional: ptr.To(true),
+			SecretName: "given", Optional: new(true),
 		}}}}
 	})
 	if s.UID != 65532 || s.GID != 65533 || !strings.Contains(s.Write, "read-only file system") {
@@ -127,7 +127,7 @@ func TestRunAsNonRootIsCheckedBeforeTheStart(t *testing.T) {
 		"web": "container has runAsNonRoot and image has non-numeric user (web), cannot verify user is non-root",
 	} {
 		spec := corev1.PodSpec{Containers: []corev1.Container{app(load(t, user))}}
-		spec.SecurityContext = &corev1.PodSecurityContext{RunAsNonRoot: ptr.To(true)}
+		spec.SecurityContext = &corev1.PodSecurityContext{RunAsNonRoot: new(true)}
 		d := deploy(t, 1, spec)
 		awaitPods(t, d, want, func(pods []corev1.Pod) bool {
 			return len(pods) == 1 && len(pods[0].Status.ContainerStatuses) == 1 && pods[0].Status.ContainerStatuses[0].State.Waiting != nil &&

@@ -11,7 +11,6 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 )
 
 // hostsFile has the names of the sandbox, which has no DNS. Kubelets give containers a file of
@@ -150,7 +149,7 @@ func (c *container) token(ctx context.Context, s *corev1.ServiceAccountTokenProj
 		request.Spec.Audiences = []string{s.Audience}
 	}
 	if request.Spec.ExpirationSeconds == nil {
-		request.Spec.ExpirationSeconds = ptr.To(int64(3600))
+		request.Spec.ExpirationSeconds = new(int64(3600))
 	}
 	made, err := c.worker.agent.clients.CoreV1().ServiceAccounts(pod.Namespace).CreateToken(ctx, pod.Spec.ServiceAccountName, request,
 		metav1.CreateOptions{})
