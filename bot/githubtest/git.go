@@ -85,6 +85,21 @@ func (d gitDir) resolve(ref string) (string, bool) {
 	return "", false
 }
 
+// heads are the commits of all branches, by name.
+func (d gitDir) heads() (map[string]string, error) {
+	const prefix = "refs/heads/"
+	out, err := d.git("for-each-ref", "--format=%(objectname) %(refname)", prefix)
+	if err != nil {
+		return nil, err
+	}
+	heads := map[string]string{}
+	for line := range strings.Lines(out) {
+		sha, ref, _ := strings.Cut(strings.TrimSpace(line), " ")
+		heads[strings.TrimPrefix(ref, prefix)] = sha
+	}
+	return heads, nil
+}
+
 // isHex reports whether a text may be a commit id, possibly abbreviated.
 func isHex(s string) bool {
 	return len(s) >= 4 && len(s) <= 40 && strings.Trim(s, "0123456789abcdef") == ""

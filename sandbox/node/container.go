@@ -182,12 +182,14 @@ func (c *container) create(ctx context.Context) (*process, bool) {
 // prepare makes everything a process needs: files of its own, its environment,
 // its command line.
 func (c *container) prepare(ctx context.Context) (*process, error) {
-	owner, err := ownerOf(c.worker.current(), c.spec, c.image.Config.User)
+	pod := c.worker.current()
+	owner, err := ownerOf(pod, c.spec, c.image.Config.User)
 	if err != nil {
 		return nil, err
 	}
+	volumes := mounts{pod: pod, spec: c.spec, from: c}
 	if !c.image.OwnRoot {
-		if err := c.checkVolumes(); err != nil {
+		if err := volumes.check(); err != nil {
 			return nil, err
 		}
 	}
@@ -207,7 +209,7 @@ func (c *container) prepare(ctx context.Context) (*process, error) {
 		return nil, err
 	}
 	if c.image.OwnRoot {
-		if err := c.furnish(ctx, root); err != nil {
+		if err := volumes.furnish(ctx, root); err != nil {
 			return nil, err
 		}
 	}

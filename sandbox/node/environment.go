@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -159,4 +160,25 @@ func missing(err error, optional *bool) error {
 		return nil
 	}
 	return err
+}
+
+// token is one of the pod's service account, bound to the pod. Nobody renews it.
+func (c *container) token(ctx context.Context, s *corev1.ServiceAccountTokenProjection) (string, error) {
+	pod := c.worker.current()
+	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
+		ExpirationSeconds: s.ExpirationSeconds,
+		BoundObjectRef:    &authenticationv1.BoundObjectReference{Kind: "Pod", APIVersion: "v1", Name: pod.Name, UID: pod.UID},
+	}}
+	if s.Audience != "" {
+		request.Spec.Audiences = []string{s.Audience}
+	}
+	if request.Spec.ExpirationSeconds == nil {
+		request.Spec.ExpirationSeconds = new(int64(3600))
+	}
+	made, err := c.worker.agent.clients.CoreV1().ServiceAccounts(pod.Namespace).CreateToken(ctx, pod.Spec.ServiceAccountName, request,
+		metav1.CreateOptions{})
+	if err != nil {
+		return "", fmt.Errorf("requesting a token of serviceaccount %s: %w", pod.Spec.ServiceAccountName, err)
+	}
+	return made.Status.Token, nil
 }

@@ -146,8 +146,12 @@ func (p *process) locate(line []string) (*exec.Cmd, error) {
 	if len(line) == 0 {
 		return nil, errors.New("no command specified")
 	}
+	dir := p.config.WorkingDir
+	if p.spec.WorkingDir != "" {
+		dir = p.spec.WorkingDir
+	}
 	if p.ownRoot {
-		return p.rooted(line)
+		return p.owner.command(p.root, dir, p.env, line)
 	}
 	path, err := p.lookUp(line[0])
 	if err != nil {
@@ -156,10 +160,6 @@ func (p *process) locate(line []string) (*exec.Cmd, error) {
 	arguments := slices.Clone(line[1:])
 	for i, a := range arguments {
 		arguments[i] = p.mapPath(a)
-	}
-	dir := p.config.WorkingDir
-	if p.spec.WorkingDir != "" {
-		dir = p.spec.WorkingDir
 	}
 	cmd := &exec.Cmd{
 		Path: path, Args: append([]string{line[0]}, arguments...), Env: p.env, Dir: filepath.Join(p.root, dir),

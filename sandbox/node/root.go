@@ -72,8 +72,8 @@ shift 7
 exec "$unshare" --user --map-user="$uid" --map-group="$gid" --root="$root" --wd="$dir" -- "$@"
 `
 
-// rooted makes a command that sees the container's files alone.
-func (p *process) rooted(line []string) (*exec.Cmd, error) {
+// command makes a command that sees the files of a root alone, as this owner.
+func (o owner) command(root, dir string, env, line []string) (*exec.Cmd, error) {
 	tools := map[string]string{"sh": "", "mount": "", "unshare": ""}
 	for name := range tools {
 		path, err := exec.LookPath(name)
@@ -83,20 +83,17 @@ func (p *process) rooted(line []string) (*exec.Cmd, error) {
 		tools[name] = path
 	}
 	if strings.HasPrefix(line[0], "/") {
-		if _, err := os.Stat(filepath.Join(p.root, line[0])); err != nil {
+		if _, err := os.Stat(filepath.Join(root, line[0])); err != nil {
 			return nil, fmt.Errorf("exec: %q: no such file in the image", line[0])
 		}
 	}
-	dir, access := p.config.WorkingDir, "rw"
-	if p.spec.WorkingDir != "" {
-		dir = p.spec.WorkingDir
-	}
-	if p.owner.readOnly {
+	access := "rw"
+	if o.readOnly {
 		access = "ro"
 	}
 	args := []string{
-		tools["unshare"], "--mount", "--", tools["sh"], "-c", enterRoot, "sh", tools["mount"], tools["unshare"], p.root,
-		strconv.FormatInt(p.owner.uid, 10), strconv.FormatInt(p.owner.gid, 10), filepath.Join("/", dir), access,
+		tools["unshare"], "--mount", "--", tools["sh"], "-c", enterRoot, "sh", tools["mount"], tools["unshare"], root,
+		strconv.FormatInt(o.uid, 10), strconv.FormatInt(o.gid, 10), filepath.Join("/", dir), access,
 	}
-	return &exec.Cmd{Path: tools["unshare"], Args: slices.Concat(args, line), Env: p.env}, nil
+	return &exec.Cmd{Path: tools["unshare"], Args: slices.Concat(args, line), Env: env}, nil
 }

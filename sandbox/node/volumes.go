@@ -8,19 +8,33 @@ import (
 	"path/filepath"
 	"strings"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // hostsFile has the names of the sandbox, which has no DNS. Kubelets give containers a file of
 // their own there, too.
 const hostsFile = "/etc/hosts"
 
-// checkVolumes refuses mounts that a container without a root of its own cannot have.
-func (c *container) checkVolumes() error {
-	for _, mount := range c.spec.VolumeMounts {
-		volume := c.volume(mount.Name)
+// mounts are a container's volumes.
+type mounts struct {
+	pod  *corev1.Pod
+	spec *corev1.Container
+	from source
+}
+
+// source is where the content of volumes is read.
+type source interface {
+	secret(ctx context.Context, name string, optional *bool) (map[string]string, error)
+	configMap(ctx context.Context, name string, optional *bool) (map[string]string, error)
+	field(pod *corev1.Pod, path string) (string, error)
+	// token is one of the pod's service account.
+	token(ctx context.Context, s *corev1.ServiceAccountTokenProjection) (string, error)
+}
+
+// check refuses mounts that a container without a root of its own cannot have.
+func (m mounts) check() error {
+	for _, mount := range m.spec.VolumeMounts {
+		volume := m.volume(mount.Name)
 		harmless := volume.EmptyDir != nil || volume.Projected != nil && strings.HasPrefix(volume.Name, "kube-api-access-")
 		if !harmless {
 			return fmt.Errorf("volume %q at %s: the sandbox's nodes mount no volumes other than emptyDir", volume.Name, mount.MountPath)
@@ -30,11 +44,10 @@ func (c *container) checkVolumes() error {
 }
 
 // volume is one of the pod's; the API server has checked that there is one.
-func (c *container) volume(name string) *corev1.Volume {
-	pod := c.worker.current()
-	for i := range pod.Spec.Volumes {
-		if pod.Spec.Volumes[i].Name == name {
-			return &pod.Spec.Volumes[i]
+func (m mounts) volume(name string) *corev1.Volume {
+	for i := range m.pod.Spec.Volumes {
+		if m.pod.Spec.Volumes[i].Name == name {
+			return &m.pod.Spec.Volumes[i]
 		}
 	}
 	return &corev1.Volume{Name: name}
@@ -42,7 +55,7 @@ func (c *container) volume(name string) *corev1.Volume {
 
 // furnish writes what a kubelet mounts into a container's root: names, devices and volumes. They
 // stay as they are now: a Secret that changes later reaches the next container only.
-func (c *container) furnish(ctx context.Context, root string) error {
+func (m mounts) furnish(ctx context.Context, root string) error {
 	hosts, err := os.ReadFile(hostsFile)
 	if err != nil {
 		return fmt.Errorf("reading the sandbox's names: %w", err)
@@ -55,9 +68,9 @@ func (c *container) furnish(ctx context.Context, root string) error {
 			return fmt.Errorf("making /%s: %w", dir, err)
 		}
 	}
-	for _, mount := range c.spec.VolumeMounts {
-		volume := c.volume(mount.Name)
-		files, err := c.filesOf(ctx, volume)
+	for _, mount := range m.spec.VolumeMounts {
+		volume := m.volume(mount.Name)
+		files, err := m.filesOf(ctx, volume)
 		if err == nil {
 			err = put(root, mount.MountPath, files)
 		}
@@ -89,20 +102,20 @@ func put(root, folder string, files map[string]string) error {
 }
 
 // filesOf are a volume's files, by name.
-func (c *container) filesOf(ctx context.Context, v *corev1.Volume) (map[string]string, error) {
+func (m mounts) filesOf(ctx context.Context, v *corev1.Volume) (map[string]string, error) {
 	switch {
 	case v.EmptyDir != nil:
 		return nil, nil
 	case v.Secret != nil && len(v.Secret.Items) == 0:
-		return c.secret(ctx, v.Secret.SecretName, v.Secret.Optional)
+		return m.from.secret(ctx, v.Secret.SecretName, v.Secret.Optional)
 	case v.ConfigMap != nil && len(v.ConfigMap.Items) == 0:
-		return c.configMap(ctx, v.ConfigMap.Name, v.ConfigMap.Optional)
+		return m.from.configMap(ctx, v.ConfigMap.Name, v.ConfigMap.Optional)
 	case v.Projected == nil:
 		return nil, errors.New("the sandbox's nodes mount emptyDir, secret and configMap without items, and projected only")
 	}
 	all := map[string]string{}
 	for i := range v.Projected.Sources {
-		if err := c.project(ctx, &v.Projected.Sources[i], all); err != nil {
+		if err := m.project(ctx, &v.Projected.Sources[i], all); err != nil {
 			return nil, err
 		}
 	}
@@ -110,14 +123,14 @@ func (c *container) filesOf(ctx context.Context, v *corev1.Volume) (map[string]s
 }
 
 // project adds the files of one source of a projected volume.
-func (c *container) project(ctx context.Context, s *corev1.VolumeProjection, to map[string]string) error {
+func (m mounts) project(ctx context.Context, s *corev1.VolumeProjection, to map[string]string) error {
 	switch {
 	case s.ServiceAccountToken != nil:
-		token, err := c.token(ctx, s.ServiceAccountToken)
+		token, err := m.from.token(ctx, s.ServiceAccountToken)
 		to[s.ServiceAccountToken.Path] = token
 		return err
 	case s.ConfigMap != nil:
-		data, err := c.configMap(ctx, s.ConfigMap.Name, s.ConfigMap.Optional)
+		data, err := m.from.configMap(ctx, s.ConfigMap.Name, s.ConfigMap.Optional)
 		for _, item := range s.ConfigMap.Items {
 			to[item.Path] = data[item.Key]
 		}
@@ -127,7 +140,7 @@ func (c *container) project(ctx context.Context, s *corev1.VolumeProjection, to 
 			if item.FieldRef == nil {
 				return errors.New("the sandbox's nodes project fieldRef only")
 			}
-			value, err := c.field(c.worker.current(), item.FieldRef.FieldPath)
+			value, err := m.from.field(m.pod, item.FieldRef.FieldPath)
 			if err != nil {
 				return err
 			}
@@ -136,25 +149,4 @@ func (c *container) project(ctx context.Context, s *corev1.VolumeProjection, to 
 		return nil
 	}
 	return errors.New("the sandbox's nodes project serviceAccountToken, configMap and downwardAPI only")
-}
-
-// token is one of the pod's service account, bound to the pod. Nobody renews it.
-func (c *container) token(ctx context.Context, s *corev1.ServiceAccountTokenProjection) (string, error) {
-	pod := c.worker.current()
-	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
-		ExpirationSeconds: s.ExpirationSeconds,
-		BoundObjectRef:    &authenticationv1.BoundObjectReference{Kind: "Pod", APIVersion: "v1", Name: pod.Name, UID: pod.UID},
-	}}
-	if s.Audience != "" {
-		request.Spec.Audiences = []string{s.Audience}
-	}
-	if request.Spec.ExpirationSeconds == nil {
-		request.Spec.ExpirationSeconds = new(int64(3600))
-	}
-	made, err := c.worker.agent.clients.CoreV1().ServiceAccounts(pod.Namespace).CreateToken(ctx, pod.Spec.ServiceAccountName, request,
-		metav1.CreateOptions{})
-	if err != nil {
-		return "", fmt.Errorf("requesting a token of serviceaccount %s: %w", pod.Spec.ServiceAccountName, err)
-	}
-	return made.Status.Token, nil
 }
