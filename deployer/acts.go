@@ -64,9 +64,10 @@ func (d *Deployer) acts(p common) map[v1alpha1.Step]act {
 			shifting: p.shifting, cohorts: p.cohorts, measuring: p.measuring, preparing: p.preparing, live: p.live, workloads: workloads,
 			routes: routes, judging: judging{metrics: p.metrics, calls: &d.calls},
 		},
-		v1alpha1.StepWorkers: workersAct{recorder: p.recorder, measuring: p.measuring, halting: halting{workers}, workers: workers},
-		v1alpha1.StepRecall:  recallAct{recorder: p.recorder, workers: workers},
-		v1alpha1.StepRelieve: relieveAct{halting{workers}},
+		v1alpha1.StepWorkers:    workersAct{recorder: p.recorder, measuring: p.measuring, halting: halting{workers}, workers: workers},
+		v1alpha1.StepRecall:     recallAct{recorder: p.recorder, workers: workers},
+		v1alpha1.StepSingletons: singletonsAct{recorder: p.recorder, workers: workers},
+		v1alpha1.StepRelieve:    relieveAct{halting{workers}},
 		v1alpha1.StepSwitch: switchAct{
 			recorder: p.recorder, measuring: p.measuring, moving: p.moving, preparing: p.preparing,
 			switches: p.switches, status: p.status, routes: routes,

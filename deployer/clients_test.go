@@ -75,8 +75,9 @@ func TestActsHaveOnlyTheirClients(t *testing.T) {
 		v1alpha1.StepWorkers: strings.Fields(`
 			*deployer.probers *url.URL deployer.Observer gate.Access releases.UpdateRelease
 			workers.CreateMissing workers.Evidence workers.Start workers.Stop`),
-		v1alpha1.StepRecall:  strings.Fields(`releases.UpdateRelease workers.Recall workers.Start`),
-		v1alpha1.StepRelieve: strings.Fields(`workers.Stop`),
+		v1alpha1.StepRecall:     strings.Fields(`releases.UpdateRelease workers.Recall workers.Start`),
+		v1alpha1.StepSingletons: strings.Fields(`releases.UpdateRelease workers.SetImage`),
+		v1alpha1.StepRelieve:    strings.Fields(`workers.Stop`),
 		v1alpha1.StepRestore: strings.Fields(`
 			deployer.Observer gate.Access record.UpdateApplication releases.UpdateRelease
 			routes.Fence routes.News routes.Observe routes.ReadyEndpoints routes.Switch

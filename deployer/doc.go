@@ -62,9 +62,9 @@
 //
 // The tracks are
 //
-//	deploy:   build expand attach stage warm verify promote shift workers switch confirm soak
-//	undo:     recall restore withdraw relieve discard
-//	rollback: recall size warm switch confirm relieve
+//	deploy:   build expand attach stage warm verify promote shift workers switch confirm singletons soak
+//	undo:     recall restore withdraw relieve singletons discard
+//	rollback: recall size warm switch confirm relieve singletons
 //	contract: contract
 //
 // # Decisions

@@ -27,6 +27,7 @@ func (f finishing) finish(ctx context.Context, a *attempt) error {
 		a.wakeAt(w.pause(a.o.Now).until)
 		return f.save(ctx, a)
 	}
+	tellSingletons(a)
 	st := &a.rel.Status
 	now := metav1.NewTime(a.o.Now)
 	st.FinishedAt = &now

@@ -25,6 +25,7 @@ type observing struct {
 	}
 	workers interface {
 		Observe(ctx context.Context, bg *v1alpha1.BlueGreen) ([]track.Worker, error)
+		ObserveSingletons(ctx context.Context, bg *v1alpha1.BlueGreen) ([]track.Singleton, error)
 	}
 	settle time.Duration // of [route.Router]
 }
@@ -49,6 +50,9 @@ func (s observing) application(ctx context.Context, bg *v1alpha1.BlueGreen, rele
 	}
 	if o.Workers, err = s.workers.Observe(ctx, bg); err != nil {
 		return o, fmt.Errorf("observing the workers: %w", err)
+	}
+	if o.Singletons, err = s.workers.ObserveSingletons(ctx, bg); err != nil {
+		return o, fmt.Errorf("observing the singletons: %w", err)
 	}
 	return o, s.wayBack(ctx, bg, &o)
 }

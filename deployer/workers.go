@@ -86,3 +86,21 @@ func workerNames(workers []track.Worker, c v1alpha1.Color) string {
 	}
 	return strings.Join(names, ", ")
 }
+
+// tellSingletons reports, at the end of a release, the singletons that do not run its version
+// yet. Nobody waits for them, and nobody deletes a pod by force.
+func tellSingletons(a *attempt) {
+	if a.rel.Status.Milestones.SingletonsIntendedAt == nil {
+		return
+	}
+	for _, s := range a.o.Singletons {
+		switch {
+		case s.Works() || !s.DeploymentExists:
+		case s.Stuck(a.o.Now):
+			a.finding(fmt.Sprintf("a pod of singleton %s has had its grace period, and is still there: no new one starts until it is gone. "+
+				"Turnout deletes none by force: look at its node", s.Deployment))
+		default:
+			a.finding(fmt.Sprintf("singleton %s does not run yet: %s", s.Deployment, s.Progress))
+		}
+	}
+}

@@ -104,6 +104,12 @@ type BlueGreenSpec struct {
 	// +listMapKey=name
 	Workers []WorkerSpec `json:"workers,omitempty"`
 
+	// Singletons get a release's image once its switch is confirmed. Default: none.
+	// +kubebuilder:validation:MaxItems=10
+	// +listType=map
+	// +listMapKey=deployment
+	Singletons []SingletonSpec `json:"singletons,omitempty"`
+
 	// Ingress that routes users to one of the two Services. Default without a gateway:
 	// <name>-ingress.
 	Ingress IngressSpec `json:"ingress,omitzero"`

@@ -61,6 +61,17 @@ type Milestones struct {
 	// status.proof have the details.
 	ConfirmedAt *metav1.Time `json:"confirmedAt,omitempty"`
 
+	// SingletonsIntendedAt is when the release was about to give the singletons its image.
+	// From then on an undo gives them the previous one.
+	SingletonsIntendedAt *metav1.Time `json:"singletonsIntendedAt,omitempty"`
+
+	// SingletonsAt: the singletons were given the image.
+	SingletonsAt *metav1.Time `json:"singletonsAt,omitempty"`
+
+	// SingletonsBackAt: after a failure the singletons were given the image of the version
+	// that users have.
+	SingletonsBackAt *metav1.Time `json:"singletonsBackAt,omitempty"`
+
 	// SoakStartedAt: the watch under live traffic began.
 	SoakStartedAt *metav1.Time `json:"soakStartedAt,omitempty"`
 

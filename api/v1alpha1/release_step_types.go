@@ -18,6 +18,9 @@ const (
 	StepWorkers  Step = "workers"  // the target's workers run, and those of the previous version have ended
 	StepSwitch   Step = "switch"   // one patch moves the traffic
 	StepConfirm  Step = "confirm"  // the public address answers
+	// the singletons get the image of the version that users have
+	StepSingletons Step = "singletons"
+
 	StepSoak     Step = "soak"     // watched under live traffic
 	StepRecall   Step = "recall"   // the workers of the version to return to are started
 	StepRestore  Step = "restore"  // traffic goes back to the previous colour

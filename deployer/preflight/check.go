@@ -31,6 +31,8 @@ var rules = []func(Facts) []v1alpha1.Finding{
 	claims, podStorage,
 	// workers.go: whether the workers can be started and stopped, and get no users
 	workers,
+	// singletons.go: whether one pod at most of a singleton runs
+	singletons,
 	// proof.go: whether the switch can be measured
 	address,
 }

@@ -74,7 +74,9 @@ func (c *Collector) Collect(ctx context.Context, from Sources, bg *v1alpha1.Blue
 	time.Time, error,
 ) {
 	f := Facts{App: bg, Routes: s}
-	for _, read := range []func(context.Context, Sources, *Facts) error{readServices, readTemplates, readIngresses, readWorkers} {
+	for _, read := range []func(context.Context, Sources, *Facts) error{
+		readServices, readTemplates, readIngresses, readWorkers, readSingletons,
+	} {
 		if err := read(ctx, from, &f); err != nil {
 			return f, time.Time{}, err
 		}

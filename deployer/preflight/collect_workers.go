@@ -56,3 +56,26 @@ func namedBy(ctx context.Context, from Sources, app *v1alpha1.BlueGreen, deploym
 	slices.Sort(names)
 	return names, nil
 }
+
+// readSingletons adds the Deployments of the singletons.
+func readSingletons(ctx context.Context, from Sources, f *Facts) error {
+	for _, spec := range f.App.Spec.Singletons {
+		s := Singleton{Deployment: spec.Deployment}
+		d := &appsv1.Deployment{}
+		err := from.Cached.Get(ctx, client.ObjectKey{Namespace: f.App.Namespace, Name: s.Deployment}, d)
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("reading deployment %s: %w", s.Deployment, err)
+		}
+		if err == nil {
+			s.Exists, s.Strategy = true, string(d.Spec.Strategy.Type)
+			for _, container := range d.Spec.Template.Spec.Containers {
+				s.Containers = append(s.Containers, container.Name)
+			}
+		}
+		if s.Others, err = namedBy(ctx, from, f.App, s.Deployment); err != nil {
+			return err
+		}
+		f.Singletons = append(f.Singletons, s)
+	}
+	return nil
+}

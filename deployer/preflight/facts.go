@@ -35,6 +35,8 @@ type Facts struct {
 	Templates map[v1alpha1.Color]Template
 	// Workers are both sides of each of the application's workers.
 	Workers []Worker
+	// Singletons of the application.
+	Singletons []Singleton
 	// Users of the colours' Services through other Ingresses.
 	Users []User
 	// Resolved are the addresses of the standby host that the owner chose; empty if there
@@ -105,6 +107,18 @@ type Worker struct {
 	Containers []string
 	// Colored: its selector names the colour, so the other side's can be made from it.
 	Colored bool
+	// Others are other applications of the namespace that name the Deployment, too.
+	Others []string
+}
+
+// Singleton is what is known about a singleton.
+type Singleton struct {
+	// Deployment of it; Exists is false if there is none of that name.
+	Deployment string
+	Exists     bool
+	// Strategy of it, and the names of its Containers.
+	Strategy   string
+	Containers []string
 	// Others are other applications of the namespace that name the Deployment, too.
 	Others []string
 }

@@ -85,3 +85,48 @@ func TestWorkers(t *testing.T) {
 		})
 	}
 }
+
+func TestSingletons(t *testing.T) {
+	t.Parallel()
+	const field = "spec.singletons[beat]"
+	for name, tt := range map[string]struct {
+		change func(*situation, *Singleton)
+		want   []found
+	}{
+		"as it should be":   {func(*situation, *Singleton) {}, nil},
+		"it does not exist": {func(_ *situation, s *Singleton) { s.Exists = false }, fault("SingletonMissing", application, field)},
+		"another application's": {
+			func(_ *situation, s *Singleton) { s.Others = []string{"other"} }, fault("SingletonShared", application, field),
+		},
+		"a worker's": {func(s *situation, _ *Singleton) {
+			s.withWorker(func(blue, _ *Worker) { blue.Deployment = "beat" })
+		}, fault("SingletonShared", application, field)},
+		"two versions would run": {
+			func(_ *situation, s *Singleton) { s.Strategy = "RollingUpdate" },
+			fault("SingletonStrategy", "deployment shop/beat", "spec.strategy.type"),
+		},
+		"a container that does not exist": {func(s *situation, _ *Singleton) {
+			s.app.Spec.Singletons[0].Container = "web"
+		}, fault("SingletonContainer", application, field+".container")},
+		"of two containers, none is named": {func(_ *situation, s *Singleton) {
+			s.Containers = []string{"beat", "proxy"}
+		}, fault("SingletonContainer", application, field+".container")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := good()
+			s.app.Spec.Singletons = []v1alpha1.SingletonSpec{{Deployment: "beat"}}
+			one := Singleton{Deployment: "beat", Exists: true, Strategy: "Recreate", Containers: []string{"beat"}}
+			tt.change(s, &one)
+			s.facts.Singletons = []Singleton{one}
+			var got []found
+			for _, f := range s.check() {
+				got = append(got, found{f.Severity, f.Reason, f.Object, f.Field})
+				expectCommands(t, f)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -15,6 +15,9 @@ type Observed struct {
 	// Workers of the application.
 	Workers []Worker
 
+	// Singletons of the application.
+	Singletons []Singleton
+
 	// Unconfirmed is why users may still reach the idle colour; empty if they do not, as far as
 	// that can be known.
 	Unconfirmed string

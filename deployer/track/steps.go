@@ -27,6 +27,7 @@ var deploy = []Row{
 		Deadline: switchTime,
 	},
 	{Name: v1alpha1.StepConfirm, Done: confirmed, Deadline: confirmTime},
+	{Name: v1alpha1.StepSingletons, If: exclusive, Done: followed},
 	{Name: v1alpha1.StepSoak, Done: soaked},
 }
 
@@ -36,6 +37,7 @@ var undo = []Row{
 	{Name: v1alpha1.StepRestore, Done: Restored},
 	{Name: v1alpha1.StepWithdraw, If: Divides, Done: withdrawn},
 	{Name: v1alpha1.StepRelieve, If: workersMoved, Done: relieved},
+	{Name: v1alpha1.StepSingletons, If: changed, Done: followedBack},
 	{Name: v1alpha1.StepDiscard, Done: discarded, Deadline: stageTime},
 }
 
@@ -48,6 +50,7 @@ var rollback = []Row{
 	{Name: v1alpha1.StepSwitch, Done: Switched, Needs: []Need{resized, warm}, Deadline: switchTime},
 	{Name: v1alpha1.StepConfirm, Done: confirmed, Deadline: confirmTime},
 	{Name: v1alpha1.StepRelieve, If: works, Done: relieved},
+	{Name: v1alpha1.StepSingletons, If: exclusive, Done: followed},
 }
 
 // Row describes a step, without its act: package deployer binds that by name.

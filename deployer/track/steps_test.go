@@ -311,9 +311,9 @@ func TestTracksGoTheirWay(t *testing.T) {
 		got  []v1alpha1.Step
 		want string
 	}{
-		{Steps(v1alpha1.Deploy), "[build expand attach stage warm verify promote shift workers switch confirm soak]"},
-		{Steps(v1alpha1.Rollback), "[recall size warm switch confirm relieve]"},
-		{UndoSteps(), "[recall restore withdraw relieve discard]"},
+		{Steps(v1alpha1.Deploy), "[build expand attach stage warm verify promote shift workers switch confirm singletons soak]"},
+		{Steps(v1alpha1.Rollback), "[recall size warm switch confirm relieve singletons]"},
+		{UndoSteps(), "[recall restore withdraw relieve singletons discard]"},
 	} {
 		if got := fmt.Sprint(tt.got); got != tt.want {
 			t.Errorf("the steps are %s, want %s", got, tt.want)

@@ -46,9 +46,11 @@ type model struct {
 	// foreign: somebody else has written the routes. mixed: users are on both colours since then, and
 	// the rollback brings them together: the target runs, and has users.
 	foreign, mixed bool
-	meddled        bool      // somebody else has changed anything
-	told           time.Time // when the load balancer last said that the target is healthy
-	moves          []v1alpha1.Color
+	// singleton is the side whose version it has.
+	singleton v1alpha1.Color
+	meddled   bool      // somebody else has changed anything
+	told      time.Time // when the load balancer last said that the target is healthy
+	moves     []v1alpha1.Color
 }
 
 func newModel(t *testing.T, seed uint64, kind v1alpha1.ReleaseKind) *model {
@@ -78,6 +80,7 @@ func newModel(t *testing.T, seed uint64, kind v1alpha1.ReleaseKind) *model {
 			w.live:         {Side: Side{DeploymentExists: true, Replicas: 1, RolledOut: true}},
 			w.live.Other(): {Side: Side{DeploymentExists: true}},
 		}}}
+		w.o.Singletons, w.singleton = []Singleton{{Recreate: true}}, w.live
 	}
 	return w
 }
@@ -306,6 +309,8 @@ func (w *model) take(s v1alpha1.Step) {
 		w.recall()
 	case v1alpha1.StepRelieve:
 		w.relieve()
+	case v1alpha1.StepSingletons:
+		w.follow()
 	case v1alpha1.StepSwitch:
 		w.switchTraffic()
 	case v1alpha1.StepConfirm:
@@ -622,6 +627,7 @@ func (w *model) judgeEnd() {
 		w.t.Errorf("it has ended, and %s has %d %% of the users: %+v", m.Target, w.share, f)
 	}
 	w.judgeWorkersAtTheEnd()
+	w.judgeSingletons()
 	if f == nil {
 		if w.live != m.Target {
 			w.t.Errorf("it succeeded, and users are on %s", w.live)

@@ -19,6 +19,24 @@ func workersMoved(r *v1alpha1.Release, _ Observed) bool {
 	return r.Status.Milestones.WorkersIntendedAt != nil
 }
 
+// exclusive reports whether the application has singletons, or the release has begun to change
+// them.
+func exclusive(r *v1alpha1.Release, o Observed) bool { return len(o.Singletons) > 0 || changed(r, o) }
+
+// changed reports whether the release may have given a singleton its image.
+func changed(r *v1alpha1.Release, _ Observed) bool {
+	return r.Status.Milestones.SingletonsIntendedAt != nil
+}
+
+// followed is also true once the soak has begun: a singleton that was added to the spec after
+// that is the next release's.
+func followed(r *v1alpha1.Release) bool {
+	m := r.Status.Milestones
+	return m.SingletonsAt != nil || m.SoakStartedAt != nil
+}
+
+func followedBack(r *v1alpha1.Release) bool { return r.Status.Milestones.SingletonsBackAt != nil }
+
 // handed is also true once users are to be switched: a worker that was added to the spec after
 // that is the next release's.
 func handed(r *v1alpha1.Release) bool {

@@ -106,3 +106,33 @@ func (w *model) judgeWorkersAtTheEnd() {
 		w.t.Errorf("users are on %s, and the workers of the other version run; failed: %+v", w.live, f)
 	}
 }
+
+// follow gives the singleton the image of the users' version, and may be cut short.
+func (w *model) follow() {
+	m, now := &w.r.Status.Milestones, metav1.NewTime(w.o.Now)
+	if to := WorkersGoTo(w.r); w.alone && w.live != to {
+		w.t.Errorf("the singleton gets the version of %s, and users are on %s", to, w.live)
+	}
+	m.SingletonsIntendedAt = &now
+	if w.cutShort() {
+		return
+	}
+	w.singleton = WorkersGoTo(w.r)
+	if w.r.Status.Failure != nil {
+		m.SingletonsBackAt = &now
+	} else {
+		m.SingletonsAt = &now
+	}
+}
+
+// judgeSingletons: a release that the world cut short leaves the singleton as it is.
+func (w *model) judgeSingletons() {
+	f := w.r.Status.Failure
+	if !w.alone || len(w.o.Singletons) == 0 || f != nil && (f.Class == v1alpha1.FaultWorld || f.Class == v1alpha1.FaultSuperseded ||
+		w.r.Spec.Kind == v1alpha1.Rollback || w.r.Status.Milestones.KeptAt != nil) {
+		return
+	}
+	if w.singleton != w.live {
+		w.t.Errorf("users are on %s, and the singleton has the version of %s; failed: %+v", w.live, w.singleton, f)
+	}
+}

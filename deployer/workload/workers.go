@@ -73,25 +73,34 @@ func (w Workers) Observe(ctx context.Context, bg *v1alpha1.BlueGreen) ([]track.W
 func (w Workers) observe(ctx context.Context, bg *v1alpha1.BlueGreen, spec v1alpha1.WorkerSpec, c v1alpha1.Color) (track.WorkerSide,
 	error,
 ) {
-	s := track.WorkerSide{Side: track.Side{Color: c, Deployment: bg.WorkerDeployment(spec, c)}}
+	s, _, err := w.deployment(ctx, bg, bg.WorkerDeployment(spec, c), spec.Container)
+	s.Color = c
+	return s, err
+}
+
+// deployment reads a Deployment that has no Service.
+func (w Workers) deployment(ctx context.Context, bg *v1alpha1.BlueGreen, name, container string) (track.WorkerSide, *appsv1.Deployment,
+	error,
+) {
+	s := track.WorkerSide{Side: track.Side{Deployment: name}}
 	var o objects
 	d := &appsv1.Deployment{}
 	found, err := get(ctx, w.Workloads.Client, client.ObjectKey{Namespace: bg.Namespace, Name: s.Deployment}, d)
 	if err != nil {
-		return s, fmt.Errorf("read Deployment %s: %w", s.Deployment, err)
+		return s, d, fmt.Errorf("read Deployment %s: %w", s.Deployment, err)
 	}
 	if found {
 		o.deployment = d
 		var hpas autoscalingv2.HorizontalPodAutoscalerList
 		if err := index.List(ctx, w.Workloads.Client, &hpas, bg.Namespace, index.Scales, s.Deployment); err != nil {
-			return s, fmt.Errorf("list the HorizontalPodAutoscalers of Deployment %s: %w", s.Deployment, err)
+			return s, d, fmt.Errorf("list the HorizontalPodAutoscalers of Deployment %s: %w", s.Deployment, err)
 		}
 		o.hpas = hpas.Items
 		if err := o.readOwned(ctx, w.Workloads.Client); err != nil {
-			return s, err
+			return s, d, err
 		}
 		if err := w.readLeft(ctx, d, &s); err != nil {
-			return s, err
+			return s, d, err
 		}
 		s.MovedBy = d.Annotations[v1alpha1.WorkersAnnotation]
 		s.Stopped = stoppedSize(d.Annotations)
@@ -99,11 +108,11 @@ func (w Workers) observe(ctx context.Context, bg *v1alpha1.BlueGreen, spec v1alp
 	app := *bg
 	app.Spec.Container = ""
 	if found {
-		app.Spec.Container = workerContainer(bg, spec, namesOf(d.Spec.Template.Spec.Containers))
+		app.Spec.Container = workerContainer(bg, container, namesOf(d.Spec.Template.Spec.Containers))
 	}
 	describe(&s.Side, &app, o)
 	s.Failure, s.LookAgainAt = diagnose(o, time.Now())
-	return s, nil
+	return s, d, nil
 }
 
 func namesOf(containers []corev1.Container) (names []string) {
@@ -115,11 +124,11 @@ func namesOf(containers []corev1.Container) (names []string) {
 
 // workerContainer returns the container that gets the image: the one that the worker names, the
 // only one, or the application's; "" if there is none of these.
-func workerContainer(bg *v1alpha1.BlueGreen, spec v1alpha1.WorkerSpec, names []string) string {
-	if spec.Container == "" && len(names) == 1 {
+func workerContainer(bg *v1alpha1.BlueGreen, named string, names []string) string {
+	if named == "" && len(names) == 1 {
 		return names[0]
 	}
-	for _, name := range []string{spec.Container, bg.Spec.Container} {
+	for _, name := range []string{named, bg.Spec.Container} {
 		if name != "" {
 			if slices.Contains(names, name) {
 				return name
@@ -241,7 +250,7 @@ func (w Workers) Start(ctx context.Context, bg *v1alpha1.BlueGreen, worker track
 		}
 		template = liveTemplate(live.Object, target.Object, nil, recolor{label: track.ColorLabel(bg), from: q.Target.Other(), to: q.Target})
 	}
-	container := workerContainer(bg, spec, containerNames(template))
+	container := workerContainer(bg, spec.Container, containerNames(template))
 	if container == "" {
 		return false, fmt.Errorf("BlueGreen %s/%s: spec.workers[%s].container must name the container that gets the image: the pod "+
 			"template has %s", bg.Namespace, bg.Name, spec.Name, strings.Join(containerNames(template), ", "))

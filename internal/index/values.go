@@ -48,6 +48,9 @@ func parts(o client.Object) []string {
 			values = append(values, Deployment(bg.WorkerDeployment(w, c)))
 		}
 	}
+	for _, s := range bg.Spec.Singletons {
+		values = append(values, Deployment(s.Deployment))
+	}
 	for _, f := range bg.Status.Findings {
 		values = append(values, finding(f.Object[strings.LastIndexByte(f.Object, ' ')+1:]))
 	}

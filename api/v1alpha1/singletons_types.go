@@ -1,0 +1,16 @@
+package v1alpha1
+
+// SingletonSpec is a Deployment of which one pod at most may run, such as a scheduler. It
+// gets a release's image after the switch, and its strategy must be Recreate.
+type SingletonSpec struct {
+	// Deployment of it.
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$')`,message="must be the name of a Deployment: lower-case letters, digits, - and ."
+	Deployment string `json:"deployment"`
+
+	// Container that gets the image. Default: the only container, or the one of
+	// spec.container.
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^([a-z0-9]([a-z0-9-]*[a-z0-9])?)?$')`,message="must be the name of a container: lower-case letters, digits and -"
+	Container string `json:"container,omitempty"`
+}
