@@ -13,16 +13,16 @@ import (
 	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
-// singletonsAct gives the singletons the image of the version that users have.
+// singletonsAct gives the singletons and the CronJobs the image of the version that users have.
 type singletonsAct struct {
 	recorder
 	workers interface {
 		SetImage(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Singleton, q workload.StartRequest) error
+		SetCronJob(ctx context.Context, bg *v1alpha1.BlueGreen, j track.CronJob, q workload.StartRequest) error
 	}
 }
 
-// singletonsPatience is how long the soak waits for a Deployment that temporarily cannot be
-// written.
+// singletonsPatience is how long the soak waits for an object that temporarily cannot be written.
 const singletonsPatience = 10 * time.Second
 
 // do writes the image, and does not wait for the pods: the strategy Recreate ends the old pod
@@ -37,22 +37,27 @@ func (act singletonsAct) do(ctx context.Context, a *attempt) (pause, error) {
 		return pause{}, err
 	}
 	image, commit := track.SingletonsGet(a.rel)
+	q := workload.StartRequest{Image: image, Commit: commit, Release: a.rel.Name, By: track.WorkersBy(a.rel)}
 	for _, s := range a.o.Singletons {
 		if !s.DeploymentExists || !s.Recreate {
 			a.finding(fmt.Sprintf("singleton %s does not get this version: there is no such deployment with the strategy Recreate", s.Deployment))
 			continue
 		}
-		err := act.workers.SetImage(ctx, a.bg, s, workload.StartRequest{
-			Image: image, Commit: commit, Release: a.rel.Name, By: track.WorkersBy(a.rel),
-		})
-		switch patient := a.o.Now.Sub(a.entry().StartedAt.Time) < singletonsPatience; {
-		case err == nil:
-		case patient && apierrors.IsConflict(err):
+		err := act.workers.SetImage(ctx, a.bg, s, q)
+		if apierrors.IsConflict(err) && act.patient(a) {
 			return workerChanged(a, s.WorkerSide), nil
-		case patient:
+		}
+		if err := act.settle(a, "singleton "+s.Deployment, err); err != nil {
 			return pause{}, err
-		default:
-			a.finding(fmt.Sprintf("singleton %s keeps another version: %v", s.Deployment, err))
+		}
+	}
+	for _, j := range a.o.CronJobs {
+		if !j.Exists {
+			a.finding(fmt.Sprintf("CronJob %s does not get this version: there is none of that name, or Turnout may not read it", j.Name))
+			continue
+		}
+		if err := act.settle(a, "CronJob "+j.Name, act.workers.SetCronJob(ctx, a.bg, j, q)); err != nil {
+			return pause{}, err
 		}
 	}
 	if a.rel.Status.Failure != nil {
@@ -60,6 +65,20 @@ func (act singletonsAct) do(ctx context.Context, a *attempt) (pause, error) {
 	} else {
 		m.SingletonsAt = &now
 	}
-	a.say(fmt.Sprintf("%d singletons get the version that users have", len(a.o.Singletons)))
+	a.say(fmt.Sprintf("%d singletons and %d CronJobs get the version that users have", len(a.o.Singletons), len(a.o.CronJobs)))
 	return pause{}, nil
+}
+
+func (act singletonsAct) patient(a *attempt) bool {
+	return a.o.Now.Sub(a.entry().StartedAt.Time) < singletonsPatience
+}
+
+// settle returns an error that is worth another attempt. Later it is a finding, since nobody
+// waits longer.
+func (act singletonsAct) settle(a *attempt, what string, err error) error {
+	if err == nil || act.patient(a) {
+		return err
+	}
+	a.finding(fmt.Sprintf("%s keeps another version: %v", what, err))
+	return nil
 }

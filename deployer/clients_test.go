@@ -76,7 +76,7 @@ func TestActsHaveOnlyTheirClients(t *testing.T) {
 			*deployer.probers *url.URL deployer.Observer gate.Access releases.UpdateRelease
 			workers.CreateMissing workers.Evidence workers.Start workers.Stop`),
 		v1alpha1.StepRecall:     strings.Fields(`releases.UpdateRelease workers.Recall workers.Start`),
-		v1alpha1.StepSingletons: strings.Fields(`releases.UpdateRelease workers.SetImage`),
+		v1alpha1.StepSingletons: strings.Fields(`releases.UpdateRelease workers.SetCronJob workers.SetImage`),
 		v1alpha1.StepRelieve:    strings.Fields(`workers.Stop`),
 		v1alpha1.StepRestore: strings.Fields(`
 			deployer.Observer gate.Access record.UpdateApplication releases.UpdateRelease

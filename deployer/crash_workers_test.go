@@ -4,28 +4,42 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// workerJourneys have cells for the effects that concern workers only.
-var workerJourneys = []string{"deploy with a worker", "undo with a worker", "rollback with a worker"}
+// workerJourneys have cells for some of their effects only.
+var workerJourneys = map[string]func(effect string) bool{
+	"deploy with a worker": ofWorkers, "undo with a worker": ofWorkers, "restore with a worker": ofTasks, "rollback with a worker": ofWorkers,
+}
 
-// ofWorkers: an effect concerns the workers.
+// ofWorkers: an effect concerns workers, singletons or CronJobs, or what comes right after them.
 func ofWorkers(effect string) bool {
-	return strings.Contains(effect, "/mail-") || slices.Contains([]string{
-		"release: WorkersIntendedAt", "release: WorkersAt", "release: RecalledAt", "release: RelievedAt", "release: SwitchIntendedAt",
-		"release: SwitchedAt",
+	return ofTasks(effect) || slices.Contains([]string{
+		"release: WorkersIntendedAt", "release: WorkersAt", "release: SwitchIntendedAt", "release: SwitchedAt", "release: SingletonsIntendedAt",
+		"release: SingletonsAt",
 	}, effect)
 }
 
-var workersDeploy = journey{name: "deploy with a worker", start: func(t testing.TB) (*world, *v1alpha1.Release) {
-	w := newWorldWithWorker(t)
-	return w, w.submit("a")
-}, expect: func(w *world, rel *v1alpha1.Release) {
-	w.expectDeployed(rel)
-	w.expectWorkers(0, workersSize, true)
-}, effects: []string{
+// ofTasks: an effect writes a worker, a singleton or a CronJob, or records that an undo has done so.
+func ofTasks(effect string) bool {
+	return strings.Contains(effect, "/mail-") || slices.Contains([]string{
+		setSingleton, setCronJob, "release: RecalledAt", "release: RelievedAt", "release: SingletonsBackAt",
+	}, effect)
+}
+
+// newWorldOfTasks has a worker, a singleton and a CronJob.
+func newWorldOfTasks(t testing.TB, change ...func(*v1alpha1.BlueGreen)) *world {
+	t.Helper()
+	w := newWorldWithWorker(t, append(change, withSingleton, withCronJob)...)
+	w.create(w.singleton())
+	w.create(w.cronJob())
+	return w
+}
+
+// untilWorkers are the effects of a deploy until its workers start.
+var untilWorkers = []string{
 	"POST configmaps",
 	"release: OnBranch",
 	"application: Active",
@@ -43,6 +57,17 @@ var workersDeploy = journey{name: "deploy with a worker", start: func(t testing.
 	"release: Approved",
 	"release: WorkersIntendedAt",
 	startGreen,
+}
+
+var workersDeploy = journey{name: "deploy with a worker", start: func(t testing.TB) (*world, *v1alpha1.Release) {
+	w := newWorldOfTasks(t)
+	return w, w.submit("a")
+}, expect: func(w *world, rel *v1alpha1.Release) {
+	w.expectDeployed(rel)
+	w.expectWorkers(0, workersSize, true)
+	w.expectSingleton(v1alpha1.Green)
+	w.expectCronJob(v1alpha1.Green)
+}, effects: slices.Concat(untilWorkers, []string{
 	stopBlue,
 	"PATCH deployments/green add annotations/switch",
 	"release: WorkersAt",
@@ -51,38 +76,29 @@ var workersDeploy = journey{name: "deploy with a worker", start: func(t testing.
 	"release: SwitchedAt",
 	"application: LastSwitch",
 	"release: ConfirmedAt",
+	"release: SingletonsIntendedAt",
+	setSingleton,
+	setCronJob,
+	"release: SingletonsAt",
 	"release: SoakStartedAt",
 	"release: SoakedAt",
 	"release: FinishedAt",
 	"application: no Active",
-}}
+})}
 
-var workersUndo = journey{name: "undo with a worker", ends: v1alpha1.ReleaseFailed, start: func(t testing.TB) (*world, *v1alpha1.Release) {
-	w := newWorldWithWorker(t)
+var workersUndo = journey{name: "undo with a worker", ends: v1alpha1.ReleaseFailed, start: func(t testing.TB) (*world,
+	*v1alpha1.Release,
+) {
+	w := newWorldOfTasks(t)
 	w.kubelet.crash("mail-green")
 	return w, w.submit("a")
 }, expect: func(w *world, _ *v1alpha1.Release) {
 	w.settled()
 	w.expectWorkers(workersSize, 0, true)
+	w.expectSingleton(v1alpha1.Blue)
+	w.expectCronJob(v1alpha1.Blue)
 	w.expectSizes(w.replicas, 0)
-}, effects: []string{
-	"POST configmaps",
-	"release: OnBranch",
-	"application: Active",
-	"release: ClaimedAt",
-	"release: Build.IntendedAt",
-	"CreateBuild",
-	"release: Build.ID",
-	"PATCH ingresses/ingress add rules/- add annotations/standby.my-python-app",
-	"release: Built",
-	"release: AttachedAt",
-	"PATCH deployments/green replace template add replicas",
-	"release: Staged",
-	"release: WarmedAt",
-	"release: Verified",
-	"release: Approved",
-	"release: WorkersIntendedAt",
-	startGreen,
+}, effects: slices.Concat(untilWorkers, []string{
 	"PATCH deployments/mail-blue add annotations/workers",
 	stopGreen,
 	"release: RecalledAt",
@@ -90,16 +106,72 @@ var workersUndo = journey{name: "undo with a worker", ends: v1alpha1.ReleaseFail
 	"PATCH deployments/green add replicas",
 	"release: DiscardedAt",
 	"release: FinishedAt",
+})}
+
+// A version that fails in its soak: the workers come back before users, and the singleton after
+// them.
+var workersRestore = journey{name: "restore with a worker", ends: v1alpha1.ReleaseFailed, start: func(t testing.TB) (*world,
+	*v1alpha1.Release,
+) {
+	w := newWorldOfTasks(t, soaks(time.Hour))
+	stop := w.run(quick("before"))
+	rel := w.await(w.submit("a"), "soak", soaking)
+	stop()
+	w.countRestarts(rel)
+	return w, rel
+}, expect: func(w *world, _ *v1alpha1.Release) {
+	w.settled()
+	w.expectWorkers(workersSize, 0, true)
+	w.expectSingleton(v1alpha1.Blue)
+	w.expectCronJob(v1alpha1.Blue)
+	w.expectRoutes("blue", 4)
+	w.awaitShrunk(v1alpha1.Green)
+}, effects: []string{
+	"application: Active",
+	"release: OnBranch",
+	"release: ClaimedAt",
+	"release: Build.IntendedAt",
+	"release: Build.ID",
+	"release: Built",
+	"release: AttachedAt",
+	"release: Staged",
+	"release: WarmedAt",
+	"release: Verified",
+	"release: Approved",
+	"release: WorkersIntendedAt",
+	"release: WorkersAt",
+	"release: SwitchIntendedAt",
+	"release: SwitchedAt",
+	"release: ConfirmedAt",
+	"release: SingletonsIntendedAt",
+	"release: SingletonsAt",
+	"release: SoakStartedAt",
+	recallBlue,
+	"release: RecalledAt",
+	"PATCH deployments/blue add annotations/switch",
+	"PATCH ingresses/ingress replace rules/http/paths/backend/service/name",
+	"release: RestoredAt",
+	"application: LastSwitch",
+	stopGreen,
+	"release: RelievedAt",
+	setSingleton,
+	setCronJob,
+	"release: SingletonsBackAt",
+	"release: FinishedAt",
+	"application: no Active",
+	"PATCH deployments/green add replicas",
 }}
 
 var workersRollback = journey{name: "rollback with a worker", start: func(t testing.TB) (*world, *v1alpha1.Release) {
-	w := newWorldWithWorker(t)
+	w := newWorldOfTasks(t)
 	w.pretendDeployed()
 	w.moveWorkers()
 	return w, w.rollback()
 }, expect: func(w *world, rel *v1alpha1.Release) {
 	w.expectRolledBack(rel)
 	w.expectWorkers(workersSize, 0, false)
+	w.expectSingleton(v1alpha1.Blue)
+	w.expectCronJob(v1alpha1.Blue)
 }, effects: []string{
 	"application: Active",
 	"release: ClaimedAt",
@@ -116,6 +188,10 @@ var workersRollback = journey{name: "rollback with a worker", start: func(t test
 	"release: ConfirmedAt",
 	stopGreen,
 	"release: RelievedAt",
+	"release: SingletonsIntendedAt",
+	setSingleton,
+	setCronJob,
+	"release: SingletonsAt",
 	"release: FinishedAt",
 	"application: no Active",
 	"POST configmaps",

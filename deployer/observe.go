@@ -26,6 +26,7 @@ type observing struct {
 	workers interface {
 		Observe(ctx context.Context, bg *v1alpha1.BlueGreen) ([]track.Worker, error)
 		ObserveSingletons(ctx context.Context, bg *v1alpha1.BlueGreen) ([]track.Singleton, error)
+		ObserveCronJobs(ctx context.Context, bg *v1alpha1.BlueGreen) ([]track.CronJob, error)
 	}
 	settle time.Duration // of [route.Router]
 }
@@ -53,6 +54,9 @@ func (s observing) application(ctx context.Context, bg *v1alpha1.BlueGreen, rele
 	}
 	if o.Singletons, err = s.workers.ObserveSingletons(ctx, bg); err != nil {
 		return o, fmt.Errorf("observing the singletons: %w", err)
+	}
+	if o.CronJobs, err = s.workers.ObserveCronJobs(ctx, bg); err != nil {
+		return o, fmt.Errorf("observing the CronJobs: %w", err)
 	}
 	return o, s.wayBack(ctx, bg, &o)
 }

@@ -110,6 +110,12 @@ type BlueGreenSpec struct {
 	// +listMapKey=deployment
 	Singletons []SingletonSpec `json:"singletons,omitempty"`
 
+	// CronJobs get a release's image once its switch is confirmed. Default: none.
+	// +kubebuilder:validation:MaxItems=20
+	// +listType=map
+	// +listMapKey=name
+	CronJobs []CronJobSpec `json:"cronJobs,omitempty"`
+
 	// Ingress that routes users to one of the two Services. Default without a gateway:
 	// <name>-ingress.
 	Ingress IngressSpec `json:"ingress,omitzero"`

@@ -39,7 +39,8 @@ const (
 	// WorkersAnnotation on a worker's Deployment names the release that last started or
 	// stopped it, followed by " back" if that undid a release. It is written with each of
 	// these, and raises the Deployment's generation, so an earlier write that would do the
-	// opposite fails.
+	// opposite fails. On a singleton or a CronJob it names the release that last gave it an
+	// image.
 	WorkersAnnotation = "turnout.dev/workers"
 
 	// SizeAnnotation on a worker's Deployment is the size that it had when Turnout stopped

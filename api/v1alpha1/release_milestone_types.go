@@ -61,15 +61,16 @@ type Milestones struct {
 	// status.proof have the details.
 	ConfirmedAt *metav1.Time `json:"confirmedAt,omitempty"`
 
-	// SingletonsIntendedAt is when the release was about to give the singletons its image.
+	// SingletonsIntendedAt is when the release was about to give the singletons and CronJobs
+	// its image.
 	// From then on an undo gives them the previous one.
 	SingletonsIntendedAt *metav1.Time `json:"singletonsIntendedAt,omitempty"`
 
-	// SingletonsAt: the singletons were given the image.
+	// SingletonsAt: the singletons and CronJobs were given the image.
 	SingletonsAt *metav1.Time `json:"singletonsAt,omitempty"`
 
-	// SingletonsBackAt: after a failure the singletons were given the image of the version
-	// that users have.
+	// SingletonsBackAt: after a failure the singletons and CronJobs were given the image of
+	// the version that users have.
 	SingletonsBackAt *metav1.Time `json:"singletonsBackAt,omitempty"`
 
 	// SoakStartedAt: the watch under live traffic began.

@@ -7,18 +7,18 @@ type Step string
 
 // The steps of the three tracks.
 const (
-	StepBuild    Step = "build"    // the commit's image exists, known by digest
-	StepExpand   Step = "expand"   // the schema gets what the new version needs
-	StepAttach   Step = "attach"   // the target's Service is referenced under the standby host
-	StepStage    Step = "stage"    // the target runs the image, at the live colour's size
-	StepWarm     Step = "warm"     // the load balancer finds every endpoint of the target healthy
-	StepVerify   Step = "verify"   // the health gate passes on every pod of the target
-	StepPromote  Step = "promote"  // the switch is approved
-	StepShift    Step = "shift"    // the target gets a growing share of the users
-	StepWorkers  Step = "workers"  // the target's workers run, and those of the previous version have ended
-	StepSwitch   Step = "switch"   // one patch moves the traffic
-	StepConfirm  Step = "confirm"  // the public address answers
-	// the singletons get the image of the version that users have
+	StepBuild   Step = "build"   // the commit's image exists, known by digest
+	StepExpand  Step = "expand"  // the schema gets what the new version needs
+	StepAttach  Step = "attach"  // the target's Service is referenced under the standby host
+	StepStage   Step = "stage"   // the target runs the image, at the live colour's size
+	StepWarm    Step = "warm"    // the load balancer finds every endpoint of the target healthy
+	StepVerify  Step = "verify"  // the health gate passes on every pod of the target
+	StepPromote Step = "promote" // the switch is approved
+	StepShift   Step = "shift"   // the target gets a growing share of the users
+	StepWorkers Step = "workers" // the target's workers run, and those of the previous version have ended
+	StepSwitch  Step = "switch"  // one patch moves the traffic
+	StepConfirm Step = "confirm" // the public address answers
+	// the singletons and CronJobs get the image of the version that users have
 	StepSingletons Step = "singletons"
 
 	StepSoak     Step = "soak"     // watched under live traffic

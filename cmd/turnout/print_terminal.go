@@ -100,20 +100,20 @@ func toCome(rel *v1alpha1.Release) []string {
 	if rel.Status.Phase.Finished() || rel.Status.Phase == v1alpha1.ReleaseUndoing {
 		return nil
 	}
-	steps := track.Steps(rel.Spec.Kind)
-	if rel.Status.Migration == nil { // without one, or before it
-		steps = slices.DeleteFunc(steps, func(s v1alpha1.Step) bool { return s == v1alpha1.StepExpand })
-	}
-	if rel.Status.Migration != nil { // it was approved before
-		steps = slices.DeleteFunc(steps, func(s v1alpha1.Step) bool { return s == v1alpha1.StepPromote })
-	}
-	if rel.Status.Shift == nil { // without a canary, or before it
-		steps = slices.DeleteFunc(steps, func(s v1alpha1.Step) bool { return s == v1alpha1.StepShift })
-	}
-	if rel.Status.Milestones.WorkersIntendedAt == nil { // without workers, or before them
-		steps = slices.DeleteFunc(steps, func(s v1alpha1.Step) bool {
-			return s == v1alpha1.StepWorkers || s == v1alpha1.StepRecall || s == v1alpha1.StepRelieve
-		})
+	steps, m := track.Steps(rel.Spec.Kind), rel.Status.Milestones
+	for _, optional := range []struct {
+		left  bool // out, since the application does without it, or has not come to it
+		steps []v1alpha1.Step
+	}{
+		{rel.Status.Migration == nil, []v1alpha1.Step{v1alpha1.StepExpand}},
+		{rel.Status.Migration != nil, []v1alpha1.Step{v1alpha1.StepPromote}}, // it was approved before
+		{rel.Status.Shift == nil, []v1alpha1.Step{v1alpha1.StepShift}},
+		{m.WorkersIntendedAt == nil, []v1alpha1.Step{v1alpha1.StepWorkers, v1alpha1.StepRecall, v1alpha1.StepRelieve}},
+		{m.SingletonsIntendedAt == nil, []v1alpha1.Step{v1alpha1.StepSingletons}},
+	} {
+		if optional.left {
+			steps = slices.DeleteFunc(steps, func(s v1alpha1.Step) bool { return slices.Contains(optional.steps, s) })
+		}
 	}
 	furthest := -1
 	for _, entry := range rel.Status.Timeline {

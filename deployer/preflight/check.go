@@ -33,6 +33,8 @@ var rules = []func(Facts) []v1alpha1.Finding{
 	workers,
 	// singletons.go: whether one pod at most of a singleton runs
 	singletons,
+	// singletons.go: whether CronJobs can get the image
+	cronJobs,
 	// proof.go: whether the switch can be measured
 	address,
 }

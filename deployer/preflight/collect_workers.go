@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -33,7 +35,7 @@ func readWorkers(ctx context.Context, from Sources, f *Facts) error {
 					w.Containers = append(w.Containers, container.Name)
 				}
 			}
-			if w.Others, err = namedBy(ctx, from, f.App, w.Deployment); err != nil {
+			if w.Others, err = namedBy(ctx, from, f.App, index.Deployment(w.Deployment)); err != nil {
 				return err
 			}
 			f.Workers = append(f.Workers, w)
@@ -42,11 +44,12 @@ func readWorkers(ctx context.Context, from Sources, f *Facts) error {
 	return nil
 }
 
-// namedBy are the other applications of the namespace that name a Deployment.
-func namedBy(ctx context.Context, from Sources, app *v1alpha1.BlueGreen, deployment string) (names []string, err error) {
+// namedBy are the other applications of the namespace that name an object, as a value of
+// [index.Part].
+func namedBy(ctx context.Context, from Sources, app *v1alpha1.BlueGreen, part string) (names []string, err error) {
 	var list v1alpha1.BlueGreenList
-	if err := index.List(ctx, from.Cached, &list, app.Namespace, index.Part, index.Deployment(deployment)); err != nil {
-		return nil, fmt.Errorf("listing bluegreens that name deployment %s: %w", deployment, err)
+	if err := index.List(ctx, from.Cached, &list, app.Namespace, index.Part, part); err != nil {
+		return nil, fmt.Errorf("listing bluegreens that name %s: %w", part, err)
 	}
 	for i := range list.Items {
 		if list.Items[i].Name != app.Name {
@@ -72,10 +75,40 @@ func readSingletons(ctx context.Context, from Sources, f *Facts) error {
 				s.Containers = append(s.Containers, container.Name)
 			}
 		}
-		if s.Others, err = namedBy(ctx, from, f.App, s.Deployment); err != nil {
+		if s.Others, err = namedBy(ctx, from, f.App, index.Deployment(s.Deployment)); err != nil {
 			return err
 		}
 		f.Singletons = append(f.Singletons, s)
+	}
+	return nil
+}
+
+// readCronJobs adds the CronJobs.
+func (c *Collector) readCronJobs(ctx context.Context, from Sources, f *Facts, at moment) error {
+	for _, spec := range f.App.Spec.CronJobs {
+		key := client.ObjectKey{Namespace: f.App.Namespace, Name: spec.Name}
+		j, err := c.cronJobs.get(key, at, func() (CronJob, error) {
+			var object batchv1.CronJob
+			err := from.Uncached.Get(ctx, key, &object)
+			if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
+				return CronJob{Name: key.Name, Unread: apierrors.IsForbidden(err)}, nil
+			}
+			if err != nil {
+				return CronJob{}, fmt.Errorf("reading cronjob %s: %w", key.Name, err)
+			}
+			read := CronJob{Name: key.Name, Exists: true}
+			for _, container := range object.Spec.JobTemplate.Spec.Template.Spec.Containers {
+				read.Containers = append(read.Containers, container.Name)
+			}
+			return read, nil
+		})
+		if err != nil {
+			return err
+		}
+		if j.Others, err = namedBy(ctx, from, f.App, index.CronJob(j.Name)); err != nil {
+			return err
+		}
+		f.CronJobs = append(f.CronJobs, j)
 	}
 	return nil
 }

@@ -37,6 +37,8 @@ type Facts struct {
 	Workers []Worker
 	// Singletons of the application.
 	Singletons []Singleton
+	// CronJobs of the application.
+	CronJobs []CronJob
 	// Users of the colours' Services through other Ingresses.
 	Users []User
 	// Resolved are the addresses of the standby host that the owner chose; empty if there
@@ -120,6 +122,19 @@ type Singleton struct {
 	Strategy   string
 	Containers []string
 	// Others are other applications of the namespace that name the Deployment, too.
+	Others []string
+}
+
+// CronJob is what is known about a CronJob.
+type CronJob struct {
+	// Name of it; Exists is false if there is none.
+	Name   string
+	Exists bool
+	// Unread: Turnout may not read it.
+	Unread bool
+	// Containers are the names of those of its pods.
+	Containers []string
+	// Others are other applications of the namespace that name it, too.
 	Others []string
 }
 

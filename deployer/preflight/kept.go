@@ -19,7 +19,7 @@ const (
 )
 
 // kept holds what was read of objects that nothing watches: not every cluster has
-// BackendConfigs and Gateways, and claims are many. The zero value is ready to use.
+// BackendConfigs and Gateways, and claims and CronJobs are many. The zero value is ready to use.
 type kept[T any] struct {
 	mu  sync.Mutex
 	all map[client.ObjectKey]dated[T]

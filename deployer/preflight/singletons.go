@@ -29,10 +29,41 @@ func singletons(f Facts) []v1alpha1.Finding {
 				v1alpha1.Merge("deployment", s.Deployment, f.App.Namespace, map[string]any{
 					"spec": map[string]any{"strategy": map[string]any{"type": "Recreate", "rollingUpdate": nil}},
 				})))
-		case named != "" && !slices.Contains(s.Containers, named),
-			named == "" && len(s.Containers) > 1 && !slices.Contains(s.Containers, f.App.Spec.Container):
+		case unclear(f, named, s.Containers):
 			all = append(all, app.fault("SingletonContainer", field+".container", "it must name the container of deployment %s that gets the "+
 				"image: the pod template has %s", s.Deployment, strings.Join(s.Containers, ", ")))
+		}
+	}
+	return all
+}
+
+// unclear reports whether it is not known which of the containers gets the image; named is the
+// one that the spec names.
+func unclear(f Facts, named string, containers []string) bool {
+	if named == "" {
+		return len(containers) != 1 && !slices.Contains(containers, f.App.Spec.Container)
+	}
+	return !slices.Contains(containers, named)
+}
+
+// cronJobs judges the CronJobs.
+func cronJobs(f Facts) []v1alpha1.Finding {
+	var all []v1alpha1.Finding
+	app := f.about("bluegreen", f.App.Name)
+	for i, j := range f.CronJobs {
+		field := "spec.cronJobs[" + j.Name + "]"
+		switch {
+		case j.Unread:
+			all = append(all, app.fault("CronJobUnread", field, "Turnout may not read cronjob %s: apply this version's "+
+				"config, which has the right", j.Name))
+		case len(j.Others) > 0:
+			all = append(all, app.fault("CronJobShared", field, "cronjob %s is also part of bluegreen %s: two applications cannot give it "+
+				"their images", j.Name, strings.Join(j.Others, ", ")))
+		case !j.Exists:
+			all = append(all, app.fault("CronJobMissing", field, "cronjob %s does not exist: create it, or remove it from the list", j.Name))
+		case unclear(f, f.App.Spec.CronJobs[i].Container, j.Containers):
+			all = append(all, app.fault("CronJobContainer", field+".container", "it must name the container of cronjob %s that gets the "+
+				"image: the pod template has %s", j.Name, strings.Join(j.Containers, ", ")))
 		}
 	}
 	return all

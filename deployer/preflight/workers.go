@@ -66,10 +66,7 @@ func sharedWith(f Facts, w Worker) string {
 func ambiguous(f Facts, w Worker) []v1alpha1.Finding {
 	i := slices.IndexFunc(f.App.Spec.Workers, func(s v1alpha1.WorkerSpec) bool { return s.Name == w.Name })
 	named := f.App.Spec.Workers[i].Container
-	switch {
-	case named == "" && (len(w.Containers) == 1 || slices.Contains(w.Containers, f.App.Spec.Container)):
-		return nil
-	case slices.Contains(w.Containers, named):
+	if !unclear(f, named, w.Containers) {
 		return nil
 	}
 	return []v1alpha1.Finding{f.about("bluegreen", f.App.Name).fault("WorkerContainer", workerField(w.Name, ".container"),

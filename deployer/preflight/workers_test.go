@@ -74,15 +74,21 @@ func TestWorkers(t *testing.T) {
 			t.Parallel()
 			s := good()
 			s.withWorker(func(blue, green *Worker) { tt.change(s, blue, green) })
-			var got []found
-			for _, f := range s.check() {
-				got = append(got, found{f.Severity, f.Reason, f.Object, f.Field})
-				expectCommands(t, f)
-			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("findings (-want +got):\n%s", diff)
-			}
+			s.expect(t, tt.want)
 		})
+	}
+}
+
+// expect checks the findings, and that their commands work.
+func (s *situation) expect(t *testing.T, want []found) {
+	t.Helper()
+	var got []found
+	for _, f := range s.check() {
+		got = append(got, found{f.Severity, f.Reason, f.Object, f.Field})
+		expectCommands(t, f)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
 	}
 }
 
@@ -119,14 +125,41 @@ func TestSingletons(t *testing.T) {
 			one := Singleton{Deployment: "beat", Exists: true, Strategy: "Recreate", Containers: []string{"beat"}}
 			tt.change(s, &one)
 			s.facts.Singletons = []Singleton{one}
-			var got []found
-			for _, f := range s.check() {
-				got = append(got, found{f.Severity, f.Reason, f.Object, f.Field})
-				expectCommands(t, f)
-			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("findings (-want +got):\n%s", diff)
-			}
+			s.expect(t, tt.want)
+		})
+	}
+}
+
+func TestCronJobs(t *testing.T) {
+	t.Parallel()
+	const field = "spec.cronJobs[report]"
+	for name, tt := range map[string]struct {
+		change func(*situation, *CronJob)
+		want   []found
+	}{
+		"as it should be":   {func(*situation, *CronJob) {}, nil},
+		"it does not exist": {func(_ *situation, j *CronJob) { j.Exists = false }, fault("CronJobMissing", application, field)},
+		"it may not be read": {
+			func(_ *situation, j *CronJob) { j.Exists, j.Unread = false, true }, fault("CronJobUnread", application, field),
+		},
+		"another application's": {
+			func(_ *situation, j *CronJob) { j.Others = []string{"other"} }, fault("CronJobShared", application, field),
+		},
+		"of two containers, none is named": {func(_ *situation, j *CronJob) {
+			j.Containers = []string{"report", "proxy"}
+		}, fault("CronJobContainer", application, field+".container")},
+		"of two containers, one is named": {func(s *situation, j *CronJob) {
+			s.app.Spec.CronJobs[0].Container, j.Containers = "report", []string{"report", "proxy"}
+		}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := good()
+			s.app.Spec.CronJobs = []v1alpha1.CronJobSpec{{Name: "report"}}
+			one := CronJob{Name: "report", Exists: true, Containers: []string{"report"}}
+			tt.change(s, &one)
+			s.facts.CronJobs = []CronJob{one}
+			s.expect(t, tt.want)
 		})
 	}
 }

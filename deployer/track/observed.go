@@ -18,6 +18,9 @@ type Observed struct {
 	// Singletons of the application.
 	Singletons []Singleton
 
+	// CronJobs of the application.
+	CronJobs []CronJob
+
 	// Unconfirmed is why users may still reach the idle colour; empty if they do not, as far as
 	// that can be known.
 	Unconfirmed string

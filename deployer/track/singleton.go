@@ -3,7 +3,7 @@ package track
 import (
 	"time"
 
-	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // Singleton is a Deployment of which one pod at most may run, as observed. It has no colour.
@@ -19,15 +19,16 @@ func (s Singleton) Stuck(now time.Time) bool {
 	return s.Left > 0 && !s.LeftUntil.IsZero() && now.After(s.LeftUntil)
 }
 
-// SingletonsGet is the image, and the commit, of the version that users have at the end of a
-// release.
-func SingletonsGet(r *v1alpha1.Release) (image, commit string) {
-	m := r.Status.Milestones
-	switch {
-	case r.Spec.Rollback != nil:
-		return r.Spec.Rollback.To.Image, r.Spec.Rollback.To.Commit
-	case WorkersGoTo(r) == m.Target:
-		return m.Built.Image, r.Spec.Deploy.Commit
-	}
-	return m.Previous.Image, m.Previous.Commit
+// CronJob is a CronJob of the application as observed.
+type CronJob struct {
+	// Name of it; Exists is false if there is none, or Turnout may not read it.
+	Name   string
+	Exists bool
+
+	// UID and ResourceVersion of it.
+	UID             types.UID
+	ResourceVersion string
+
+	// MovedBy is who gave it an image last, see [WorkersBy]; "" if Turnout did not.
+	MovedBy string
 }

@@ -19,11 +19,13 @@ func workersMoved(r *v1alpha1.Release, _ Observed) bool {
 	return r.Status.Milestones.WorkersIntendedAt != nil
 }
 
-// exclusive reports whether the application has singletons, or the release has begun to change
-// them.
-func exclusive(r *v1alpha1.Release, o Observed) bool { return len(o.Singletons) > 0 || changed(r, o) }
+// exclusive reports whether the application has singletons or CronJobs, or the release has begun
+// to change them.
+func exclusive(r *v1alpha1.Release, o Observed) bool {
+	return len(o.Singletons) > 0 || len(o.CronJobs) > 0 || changed(r, o)
+}
 
-// changed reports whether the release may have given a singleton its image.
+// changed reports whether the release may have given a singleton or CronJob its image.
 func changed(r *v1alpha1.Release, _ Observed) bool {
 	return r.Status.Milestones.SingletonsIntendedAt != nil
 }
@@ -55,4 +57,17 @@ func (o Observed) Idle(c v1alpha1.Color) (WorkerSide, bool) {
 		}
 	}
 	return WorkerSide{}, false
+}
+
+// SingletonsGet is the image, and the commit, of the version that users have at the end of a
+// release.
+func SingletonsGet(r *v1alpha1.Release) (image, commit string) {
+	m := r.Status.Milestones
+	switch {
+	case r.Spec.Rollback != nil:
+		return r.Spec.Rollback.To.Image, r.Spec.Rollback.To.Commit
+	case WorkersGoTo(r) == m.Target:
+		return m.Built.Image, r.Spec.Deploy.Commit
+	}
+	return m.Previous.Image, m.Previous.Commit
 }

@@ -338,9 +338,10 @@ func unchanged(d *unstructured.Unstructured, s track.WorkerSide, by string) erro
 	if d.GetUID() == s.DeploymentUID && d.GetGeneration() == s.Generation && !s.Undone(by) {
 		return nil
 	}
-	return apierrors.NewConflict(schema.GroupResource{Group: "apps", Resource: "deployments"}, s.Deployment,
-		errors.New("it has changed since it was observed"))
+	return apierrors.NewConflict(schema.GroupResource{Group: "apps", Resource: "deployments"}, s.Deployment, errChanged)
 }
+
+var errChanged = errors.New("it has changed since it was observed")
 
 // movedBy returns the operations that write [v1alpha1.WorkersAnnotation].
 func movedBy(read *unstructured.Unstructured, by string) []operation {

@@ -20,6 +20,9 @@ var colors = []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green}
 // Deployment is the value of [Part] for the applications that use a Deployment.
 func Deployment(name string) string { return "Deployment " + name }
 
+// CronJob is the value of [Part] for the applications that use a CronJob.
+func CronJob(name string) string { return "CronJob " + name }
+
 // Service is the value of [Part] for the applications that use a Service.
 func Service(name string) string   { return "Service " + name }
 func ingress(name string) string   { return "Ingress " + name }
@@ -50,6 +53,9 @@ func parts(o client.Object) []string {
 	}
 	for _, s := range bg.Spec.Singletons {
 		values = append(values, Deployment(s.Deployment))
+	}
+	for _, j := range bg.Spec.CronJobs {
+		values = append(values, CronJob(j.Name))
 	}
 	for _, f := range bg.Status.Findings {
 		values = append(values, finding(f.Object[strings.LastIndexByte(f.Object, ' ')+1:]))

@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -72,17 +72,6 @@ func (s *djangoShop) set(spec string) {
 	bg := &v1alpha1.BlueGreen{}
 	bg.Namespace, bg.Name = s.namespace, djangoApp
 	if err := running.kube.Patch(s.t.Context(), bg, client.RawPatch(types.MergePatchType, []byte(`{"spec":`+spec+`}`))); err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-// schedules gives the scheduler an image, as README.md says. The contract waits for that.
-func (s *djangoShop) schedules(image string) {
-	s.t.Helper()
-	d := &appsv1.Deployment{}
-	d.Namespace, d.Name = s.namespace, djangoApp+"-scheduler"
-	patch := fmt.Sprintf(`{"spec":{"template":{"spec":{"containers":[{"name":"app","image":%q}]}}}}`, image)
-	if err := running.kube.Patch(s.t.Context(), d, client.RawPatch(types.StrategicMergePatchType, []byte(patch))); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -239,6 +228,18 @@ func (s *djangoShop) expectNothingLost(c *customers) {
 		s.query("SELECT count(*) FROM orders_task"), s.query("SELECT count(*) FROM orders_schedulerrun"))
 }
 
+// expectPurge checks the image of the CronJob.
+func (s *djangoShop) expectPurge(image string) {
+	s.t.Helper()
+	var j batchv1.CronJob
+	if err := running.kube.Get(s.t.Context(), client.ObjectKey{Namespace: s.namespace, Name: djangoApp + "-purge"}, &j); err != nil {
+		s.t.Fatal(err)
+	}
+	if got := j.Spec.JobTemplate.Spec.Template.Spec.Containers[0].Image; got != image {
+		s.t.Errorf("the CronJob has the image %s, want %s", got, image)
+	}
+}
+
 // columns are those of the table of orders.
 func (s *djangoShop) columns() string {
 	s.t.Helper()
@@ -271,7 +272,7 @@ func TestDjangoRenamesAColumn(t *testing.T) {
 	s.followRelease("the second attempt to wait for a person", again, in(v1alpha1.ReleaseWaiting))
 	s.comment(pr.Number, running.writer, "/promote")
 	rel := s.followRelease("the second attempt", again, in(v1alpha1.ReleaseSucceeded))
-	s.schedules(rel.Status.Milestones.Built.Image)
+	s.expectPurge(rel.Status.Milestones.Built.Image)
 	s.awaitEverywhere("/", second)
 	contract := func(rel *v1alpha1.Release) bool { return rel.Spec.Kind == v1alpha1.Contract }
 	s.followRelease("the contract", contract, in(v1alpha1.ReleaseSucceeded))

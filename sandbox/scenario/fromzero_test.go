@@ -240,13 +240,13 @@ func without(t *testing.T, blueGreen, field string) string {
 }
 
 // The BlueGreen of docs/bluegreen.md that has every field, with the example's manifests. What a
-// newcomer of this example does not have is left out: Prometheus, a database, and workers;
-// analysis_test.go and django_test.go have them.
+// newcomer of this example does not have is left out: Prometheus, a database, workers and a
+// scheduler; analysis_test.go and django_test.go have them.
 func TestFromZeroTheFullBlueGreen(t *testing.T) {
 	t.Parallel()
 	n := newNewcomer(t, "zero-full", example)
 	full := manifestsOf(t, "docs/bluegreen.md", "kind: BlueGreen", "historyLimit:")
-	for _, field := range []string{"analysis", "migrations", "workers"} {
+	for _, field := range []string{"analysis", "migrations", "workers", "singletons", "cronJobs"} {
 		full = without(t, full, field)
 	}
 	n.writes("k8s/bluegreen.yaml", full)
