@@ -1,6 +1,7 @@
 package deployer
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -200,13 +201,10 @@ var workersRollback = journey{name: "rollback with a worker", start: func(t test
 // moveWorkers sets the worker to the state after a deploy to green.
 func (w *world) moveWorkers() {
 	w.t.Helper()
-	none, size := int32(0), int32(workersSize)
-	blue, green := w.worker(v1alpha1.Blue, 0), w.worker(v1alpha1.Green, 0)
-	w.get(blue)
-	w.get(green)
-	blue.Spec.Replicas, green.Spec.Replicas = &none, &size
-	blue.Annotations[v1alpha1.WorkersAnnotation], blue.Annotations[v1alpha1.SizeAnnotation] = "pretended", "2"
-	green.Annotations[v1alpha1.WorkersAnnotation] = "pretended"
-	check(w.t, w.kube.Update(w.t.Context(), blue))
-	check(w.t, w.kube.Update(w.t.Context(), green))
+	for c, is := range map[v1alpha1.Color]string{
+		v1alpha1.Blue:  `{"metadata":{"annotations":{%q:"pretended",%q:"%d"}},"spec":{"replicas":0}}`,
+		v1alpha1.Green: `{"metadata":{"annotations":{%q:"pretended",%q:null}},"spec":{"replicas":%d}}`,
+	} {
+		w.patch(w.worker(c, 0), fmt.Sprintf(is, v1alpha1.WorkersAnnotation, v1alpha1.SizeAnnotation, workersSize))
+	}
 }
