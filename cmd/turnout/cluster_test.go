@@ -39,7 +39,9 @@ var stopPlane = func() {}
 
 // startPlane starts the real API server of this package's tests.
 var startPlane = sync.OnceValues(func() (*controlplane.ControlPlane, error) {
-	plane, err := controlplane.Start(context.Background(), controlplane.Options{CRDs: []string{"../../config/crd", "testdata/crd"}})
+	plane, err := controlplane.Start(context.Background(), controlplane.Options{
+		CRDs: []string{"../../config/crd", "testdata/crd", "../../deployer/testdata/gateway"},
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -53,6 +53,7 @@ func initCommand() *cobra.Command {
 	f.StringVar(&i.Deployment, "deployment", "", "Deployment that runs it, if several may be meant")
 	f.StringVar(&i.Service, "service", "", "Service that has the users, if several may be meant")
 	f.StringVar(&i.Ingress, "ingress", "", "Ingress that routes the users, if several may be meant")
+	f.StringVar(&i.Route, "route", "", "HTTPRoute that routes the users, if several may be meant")
 	f.StringVar(&i.Container, "container", "", "container that gets the image, if there are several")
 	f.StringVar(&i.App, "app", "", "what a server of Python loads, as MODULE:NAME, if there are several")
 	return cmd

@@ -39,7 +39,7 @@ import (
 )
 
 // TestInit runs testdata/init/*.txt. In them "cluster FILE" makes the script's namespace with
-// what a file holds, "follow FILE" types the commands that init printed in their order, and
+// what a file holds, "more FILE" adds to it, "follow FILE" types the commands that init printed in their order, and
 // "ready APP" checks that a release of the application could then run.
 func TestInit(t *testing.T) {
 	t.Parallel()
@@ -53,6 +53,7 @@ func TestInit(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"cluster": func(ts *testscript.TestScript, _ bool, args []string) { newDeskhand(ts).begin(args[0]) },
+			"more":    func(ts *testscript.TestScript, _ bool, args []string) { newDeskhand(ts).make(args[0]) },
 			"follow":  func(ts *testscript.TestScript, _ bool, args []string) { newDeskhand(ts).follow(ts.ReadFile(args[0])) },
 			"ready":   func(ts *testscript.TestScript, neg bool, args []string) { newDeskhand(ts).ready(args[0], neg) },
 		},
@@ -87,6 +88,11 @@ func (y *deskhand) begin(file string) {
 	y.ts.Check(os.WriteFile(path, kubeconfig, 0o600))
 	y.ts.Setenv("KUBECONFIG", path)
 	y.ts.Check(y.kube.Create(context.Background(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: y.namespace}}))
+	y.make(file)
+}
+
+// make makes what a file holds.
+func (y *deskhand) make(file string) {
 	for _, o := range y.objects(file) {
 		y.ts.Check(y.kube.Create(context.Background(), o))
 	}

@@ -59,6 +59,9 @@ func describeRunning(m *maker) {
 	if r.ingress != nil {
 		way = "ingress " + r.ingress.Name + ", " + way
 	}
+	if r.route != nil {
+		way = "httproute " + r.route.Name + ", " + way
+	}
 	m.found("users reach %s in namespace %s, which becomes %s (label %s)", way, m.o.Namespace, r.color, r.label)
 }
 
@@ -131,9 +134,9 @@ func onlyPresent(say comments, o object) {
 }
 
 // finishWell lets the pods of a copy outlive the time in which Google's load balancer still
-// sends to them.
+// sends to them. Who is behind a Gateway is not known, so its pods do, too.
 func finishWell(m *maker, copied object, say comments) {
-	if !m.gce {
+	if !m.gce && m.r.route == nil {
 		return
 	}
 	pod := workload.Ensure(copied, "spec", "template", "spec")

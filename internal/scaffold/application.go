@@ -62,8 +62,13 @@ func nameGate(m *maker, spec object, say comments) {
 
 // urlOf is where users reach the application, if that can be seen.
 func urlOf(m *maker) string {
-	if m.o.URL != "" || m.r == nil || m.r.ingress == nil {
+	switch {
+	case m.o.URL != "" || m.r == nil:
 		return m.o.URL
+	case m.r.route != nil:
+		return m.r.route.url(m.r.service.Name)
+	case m.r.ingress == nil:
+		return ""
 	}
 	in := m.r.ingress
 	for _, rule := range in.Spec.Rules {

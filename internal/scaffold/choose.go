@@ -18,9 +18,10 @@ import (
 // running is the application as it runs: where users come from, and where they end.
 type running struct {
 	deployment *appsv1.Deployment
-	// service and ingress may be nil.
+	// service may be nil, and ingress and route: users come through one of these.
 	service *corev1.Service
 	ingress *networkingv1.Ingress
+	route   *httpRoute
 	// container that gets the image.
 	container *corev1.Container
 	// color that it is, or becomes, by the label.
@@ -31,7 +32,7 @@ type running struct {
 }
 
 // choose finds what runs the application: the only Deployment whose pods a Service selects that
-// an Ingress names. It is nil if nothing runs it yet.
+// an Ingress or an HTTPRoute names. It is nil if nothing runs it yet.
 func choose(n *Namespace, s *Source, o Options) (*running, error) {
 	if n == nil || o.New {
 		return nil, nil
@@ -72,6 +73,9 @@ func known(n *Namespace, o Options) error {
 	if o.Service != "" && n.service(o.Service) == nil {
 		unknown = append(unknown, fmt.Errorf("--service: namespace %s has no service %s", n.Name, o.Service))
 	}
+	if o.Route != "" && !slices.ContainsFunc(n.Routes, func(r httpRoute) bool { return r.Name == o.Route }) {
+		unknown = append(unknown, fmt.Errorf("--route: namespace %s has no httproute %s", n.Name, o.Route))
+	}
 	if o.Ingress != "" && !slices.ContainsFunc(n.Ingresses, func(i networkingv1.Ingress) bool { return i.Name == o.Ingress }) {
 		unknown = append(unknown, fmt.Errorf("--ingress: namespace %s has no ingress %s", n.Name, o.Ingress))
 	}
@@ -79,7 +83,7 @@ func known(n *Namespace, o Options) error {
 }
 
 // waysOf are the ways of users to a Deployment that the flags allow. Those through an Ingress
-// go before those that end at a Service, and these before Deployments that nobody reaches.
+// or an HTTPRoute go before those that end at a Service, and these before Deployments that nobody reaches.
 func waysOf(n *Namespace, o Options) []running {
 	var through, without []running
 	for i := range n.Services {
@@ -93,11 +97,7 @@ func waysOf(n *Namespace, o Options) []running {
 				continue
 			}
 			without = append(without, running{deployment: d, service: service})
-			for k := range n.Ingresses {
-				if in := &n.Ingresses[k]; (o.Ingress == "" || in.Name == o.Ingress) && routesTo(in, service.Name) {
-					through = append(through, running{deployment: d, service: service, ingress: in})
-				}
-			}
+			through = append(through, enteredBy(n, o, running{deployment: d, service: service})...)
 		}
 	}
 	// What is adopted already is not meant, unless somebody names it.
@@ -107,12 +107,33 @@ func waysOf(n *Namespace, o Options) []running {
 		return free
 	case len(through) > 0:
 		return through
-	case o.Ingress != "":
+	case o.Ingress != "", o.Route != "":
 		return nil
 	case len(without) > 0:
 		return without
 	}
 	return unreached(n, o)
+}
+
+// enteredBy are the ways of users to a Service, through Ingresses and HTTPRoutes.
+func enteredBy(n *Namespace, o Options, to running) []running {
+	var all []running
+	for k := range n.Ingresses {
+		if in := &n.Ingresses[k]; (o.Ingress == "" || in.Name == o.Ingress) && o.Route == "" && routesTo(in, to.service.Name) {
+			way := to
+			way.ingress = in
+			all = append(all, way)
+		}
+	}
+	for k := range n.Routes {
+		r := &n.Routes[k]
+		if _, leads := r.Services[to.service.Name]; leads && (o.Route == "" || r.Name == o.Route) && o.Ingress == "" {
+			way := to
+			way.route = r
+			all = append(all, way)
+		}
+	}
+	return all
 }
 
 // unreached are Deployments that no Service selects.
@@ -128,11 +149,11 @@ func unreached(n *Namespace, o Options) []running {
 
 // noWay is the error if the flags leave nothing; without any Deployment there is none.
 func noWay(n *Namespace, o Options) error {
-	if o.Deployment == "" && o.Service == "" && o.Ingress == "" {
+	if o.Deployment == "" && o.Service == "" && o.Ingress == "" && o.Route == "" {
 		return nil
 	}
-	return fmt.Errorf("--deployment, --service and --ingress do not belong together in namespace %s: leave one out, and the error lists "+
-		"what there is", n.Name)
+	return fmt.Errorf("--deployment, --service, --ingress and --route do not belong together in namespace %s: leave one out, and the error "+
+		"lists what there is", n.Name)
 }
 
 // onlyOne refuses to guess among several.
@@ -149,11 +170,17 @@ func onlyOne(ways []running, namespace string) error {
 			}
 			return r.ingress.Name
 		}},
+		{"--route", "HTTPRoutes", func(r running) string {
+			if r.route == nil {
+				return ""
+			}
+			return r.route.Name
+		}},
 	}
 	for _, k := range kinds {
 		var all []string
 		for _, r := range ways {
-			if !slices.Contains(all, k.of(r)) {
+			if name := k.of(r); !slices.Contains(all, name) && (name != "" || k.flag == "--service") {
 				all = append(all, k.of(r))
 			}
 		}
@@ -161,6 +188,13 @@ func onlyOne(ways []running, namespace string) error {
 			return fmt.Errorf("%s: namespace %s has several %s: %s. Name one; --new is for an application that does not run yet", k.flag,
 				namespace, k.kind, names(all))
 		}
+	}
+	in := slices.IndexFunc(ways, func(r running) bool { return r.ingress != nil })
+	by := slices.IndexFunc(ways, func(r running) bool { return r.route != nil })
+	if in >= 0 && by >= 0 {
+		return fmt.Errorf("--ingress or --route: users reach service %s of namespace %s through ingress %s and through httproute %s, and a "+
+			"release moves those of one: name it, and route the others the same way", ways[in].service.Name, namespace, ways[in].ingress.Name,
+			ways[by].route.Name)
 	}
 	return nil
 }

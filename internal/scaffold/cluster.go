@@ -30,6 +30,7 @@ type Namespace struct {
 	Deployments  []appsv1.Deployment
 	Services     []corev1.Service
 	Ingresses    []networkingv1.Ingress
+	Routes       []httpRoute
 	Autoscalers  []autoscalingv2.HorizontalPodAutoscaler
 	Budgets      []policyv1.PodDisruptionBudget
 	// Unseen says what could not be read, and why.
@@ -48,9 +49,13 @@ func Read(ctx context.Context, from client.Reader, name string) (*Namespace, err
 			return nil, fmt.Errorf("looking at namespace %s: %w", name, err)
 		}
 	}
+	var err error
+	if n.Routes, err = readRoutes(ctx, from, name); err != nil {
+		return nil, err
+	}
 	n.Deployments, n.Services, n.Ingresses = deployments.Items, services.Items, ingresses.Items
 	var namespace corev1.Namespace
-	err := from.Get(ctx, client.ObjectKey{Name: name}, &namespace)
+	err = from.Get(ctx, client.ObjectKey{Name: name}, &namespace)
 	switch {
 	case apierrors.IsNotFound(err):
 		n.Exists = false
@@ -115,6 +120,18 @@ func (n *Namespace) autoscaler(deployment string) *autoscalingv2.HorizontalPodAu
 		}
 	}
 	return nil
+}
+
+// routeNames are the HTTPRoutes that lead to a Service.
+func (n *Namespace) routeNames(service string) []string {
+	var all []string
+	for i := range n.Routes {
+		if _, leads := n.Routes[i].Services[service]; leads {
+			all = append(all, n.Routes[i].Name)
+		}
+	}
+	slices.Sort(all)
+	return all
 }
 
 // names lists things for people.

@@ -17,8 +17,8 @@ type Options struct {
 	Image string
 	// URL where users reach the application.
 	URL string
-	// Deployment, Service, Ingress and Container that run it.
-	Deployment, Service, Ingress, Container string
+	// Deployment, Service, Ingress or Route (an HTTPRoute), and Container that run it.
+	Deployment, Service, Ingress, Route, Container string
 	// App is what a server of Python loads, as MODULE:NAME.
 	App string
 	// New: the application does not run yet, whatever the namespace has.

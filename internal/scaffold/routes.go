@@ -19,7 +19,7 @@ import (
 // Google's on GKE; its URL map shows it.
 func (r *running) gce() bool {
 	if r.ingress == nil {
-		return true
+		return r.route == nil // BackendConfigs are for Ingresses
 	}
 	class := r.ingress.Annotations[classKey]
 	switch named := r.ingress.Spec.IngressClassName; {
@@ -34,13 +34,18 @@ func (r *running) gce() bool {
 // writeRoutes writes the Ingress if there is none, or what is to change of it.
 func writeRoutes(m *maker) error {
 	r := m.r
+	if r.route != nil {
+		writeGateway(m)
+		return nil
+	}
 	if r.ingress == nil {
 		service, port := m.o.Name+"-"+string(r.color)+"-svc", object{"number": 80}
 		if r.service != nil {
 			service, port = r.service.Name, object{"number": int64(r.service.Spec.Ports[0].Port)}
 		}
 		m.lookAt("No Ingress of namespace %s names a Service of deployment %s, so the files include one, and Google makes a load balancer "+
-			"for it. If users come through an HTTPRoute, remove that Ingress, and see docs/gateway.md.", m.o.Namespace, r.deployment.Name)
+			"for it. If users come through an HTTPRoute of another namespace, remove that Ingress, and see docs/gateway.md.", m.o.Namespace,
+			r.deployment.Name)
 		return writeIngress(m, service, port)
 	}
 	if r.ingress.Name != m.o.Name+"-ingress" {
@@ -61,6 +66,27 @@ func writeRoutes(m *maker) error {
 		return nil
 	}
 	return writeClass(m)
+}
+
+// writeGateway names the HTTPRoute in the BlueGreen. A release writes its backendRefs; init writes nothing
+// of it.
+func writeGateway(m *maker) {
+	r := m.r
+	m.bg["gateway"] = object{"route": r.route.Name}
+	var others []string
+	for name := range r.route.Services {
+		if name != r.service.Name && name != m.otherName(r.service.Name) {
+			others = append(others, name)
+		}
+	}
+	if len(others) > 0 {
+		m.found("httproute %s also routes to %s, which stays as it is", r.route.Name, names(others))
+	}
+	if r.route.Unseen && r.route.url(r.service.Name) != "" && m.o.URL == "" {
+		m.lookAt("A Gateway of httproute %s could not be read: spec.url says https, which is a guess.", r.route.Name)
+	}
+	m.lookAt("Policies of service %s (HealthCheckPolicy, GCPBackendPolicy) do not apply to %s by themselves: give it the same ones "+
+		"(docs/gateway.md).", r.service.Name, m.otherName(r.service.Name))
 }
 
 // writeClass writes the annotation by which GKE knows its Ingresses.
@@ -272,6 +298,12 @@ func noteNeighbours(m *maker, blue string) {
 		if m.r.ingress != nil && in.Name != m.r.ingress.Name && routesTo(in, m.r.service.Name) {
 			m.lookAt("Ingress %s sends users to service %s, too. A switch moves only those of ingress %s, and a later release waits while the "+
 				"others stay: route them through that one.", in.Name, m.r.service.Name, m.r.ingress.Name)
+		}
+	}
+	for _, name := range m.n.routeNames(m.r.service.Name) {
+		if m.r.route == nil || name != m.r.route.Name {
+			m.lookAt("HTTPRoute %s sends users to service %s, too. A switch does not move these, and a later release waits while they stay: "+
+				"route them the way of the others.", name, m.r.service.Name)
 		}
 	}
 	for i := range m.n.Deployments {
