@@ -10,6 +10,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/cloudbuild"
 	"github.com/turnout-dev/turnout/deployer/registry"
+	"github.com/turnout-dev/turnout/internal/imageref"
 	"github.com/turnout-dev/turnout/internal/publicnet"
 )
 
@@ -38,7 +39,7 @@ func (i imaging) builtImage(ctx context.Context, a *attempt, state cloudbuild.St
 	if err != nil {
 		return "", registryFault(reference, err)
 	}
-	return cloudbuild.Repository(reference) + "@" + digest, nil
+	return imageref.Repository(reference) + "@" + digest, nil
 }
 
 // askRegistry asks for the name that the build's own plan fixed. It asks Google's registries with

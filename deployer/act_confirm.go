@@ -17,8 +17,11 @@ type confirmAct struct {
 	measuring measuring
 	urging    urging
 	urlMap    urlMap
-	routes    newsReader
-	takeUp    time.Duration // time for a load balancer that does not report; 0: the default
+
+	configuration configuration
+
+	routes newsReader
+	takeUp time.Duration // time for a load balancer that does not report; 0: the default
 }
 
 // do waits until the switch has taken effect, and then measures the public address for some time.
@@ -63,12 +66,12 @@ func (act confirmAct) do(ctx context.Context, a *attempt) (pause, error) {
 			v.Message, limit, a.o.Routes, a.target(), a.o.Routes.Tells())}
 	case track.ConfirmDone:
 	}
-	act.confirmed(a, m, seen)
+	act.confirmed(ctx, a, m, seen)
 	return pause{}, nil
 }
 
 // confirmed records that the switch took effect, and what was seen from outside.
-func (act confirmAct) confirmed(a *attempt, m *measurement, seen proof.Reading) {
+func (act confirmAct) confirmed(ctx context.Context, a *attempt, m *measurement, seen proof.Reading) {
 	p := &v1alpha1.ProofStatus{Result: v1alpha1.ProofNotObserved, Message: "the public address was not asked: spec.url is not set"}
 	if m != nil {
 		p = seen.As(seen.Result())
@@ -87,6 +90,9 @@ func (act confirmAct) confirmed(a *attempt, m *measurement, seen proof.Reading) 
 		a.finding(fmt.Sprintf("requests to %s failed %s, %s", a.bg.Spec.URL, since, why))
 	case m != nil && p.Result != v1alpha1.ProofConfirmed && p.Result != v1alpha1.ProofInterrupted:
 		a.finding("the switch was not observed from outside: " + seen.Trouble)
+	}
+	if a.rel.Spec.Kind == v1alpha1.Rollback {
+		act.configuration.tellBack(ctx, a)
 	}
 	now := metav1.NewTime(a.o.Now)
 	a.rel.Status.Milestones.ConfirmedAt = &now

@@ -14,6 +14,8 @@ type sizeAct struct {
 	reference reference
 	rollout   rollout
 	workloads scaler
+
+	configuration configuration
 }
 
 // do scales the version to return to, to the live colour's size. A held version has that size
@@ -36,6 +38,9 @@ func (act sizeAct) do(ctx context.Context, a *attempt) (pause, error) {
 			return pause{}, &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedTargetInUse, message: fmt.Sprintf(
 				"deployment %s has users, and no longer runs %s, so nothing is staged over it: give one service all of the weight in %s",
 				t.Deployment, to.Short(), a.o.Routes)}
+		}
+		if t.Release != a.rel.Name {
+			act.configuration.record(ctx, a)
 		}
 		return act.rollout.run(ctx, a, workload.StageRequest{
 			Target: a.target(), Image: to.Image, Commit: to.Commit, Release: a.rel.Name, Replicas: a.o.Size,

@@ -36,6 +36,8 @@ type common struct {
 	through    throughGateway
 	metrics    metricsAccess
 	migrating  migrating
+
+	configuration configuration
 }
 
 // acts are the acts of the tracks' steps, see [track.Row]. Each has only the clients that it
@@ -52,11 +54,11 @@ func (d *Deployer) acts(p common) map[v1alpha1.Step]act {
 		v1alpha1.StepExpand:   expandAct{migrating: p.migrating},
 		v1alpha1.StepContract: contractAct{migrating: p.migrating, status: p.status, record: d.Record},
 		v1alpha1.StepAttach: attachAct{
-			survey:    survey{routes: routes, workloads: workloads},
+			survey:    survey{configuration: p.configuration, routes: routes, workloads: workloads},
 			reference: p.reference, rollout: p.rollout, routes: routes, workloads: workloads,
 		},
 		v1alpha1.StepStage:   stageAct{rollout: p.rollout, routes: routes, workloads: workloads},
-		v1alpha1.StepSize:    sizeAct{reference: p.reference, rollout: p.rollout, workloads: workloads},
+		v1alpha1.StepSize:    sizeAct{reference: p.reference, rollout: p.rollout, workloads: workloads, configuration: p.configuration},
 		v1alpha1.StepWarm:    warmAct{recorder: p.recorder, routes: routes, settle: routes.Settle},
 		v1alpha1.StepVerify:  verifyAct{pods: d.Pods, through: p.through},
 		v1alpha1.StepPromote: promoteAct{repository: p.repository},
@@ -73,7 +75,7 @@ func (d *Deployer) acts(p common) map[v1alpha1.Step]act {
 			switches: p.switches, status: p.status, routes: routes,
 		},
 		v1alpha1.StepConfirm: confirmAct{
-			measuring: p.measuring, urging: p.urging, urlMap: p.urlMap, routes: routes, takeUp: d.TakeUp,
+			measuring: p.measuring, urging: p.urging, urlMap: p.urlMap, configuration: p.configuration, routes: routes, takeUp: d.TakeUp,
 		},
 		v1alpha1.StepSoak: soakAct{live: p.live, workloads: workloads, judging: judging{metrics: p.metrics, calls: &d.calls}},
 		v1alpha1.StepRestore: restoreAct{
@@ -106,7 +108,9 @@ func (d *Deployer) common() common {
 		},
 		switches: switches{d.carriesOut()},
 		status:   appStatus{record: d.Record, observer: d.Observer},
-		through:  throughGateway{address: address, routes: route.Standbys{Reader: d.Routes.Reader}},
+
+		configuration: configuration{cached: d.Client, uncached: d.Routes.Reader},
+		through:       throughGateway{address: address, routes: route.Standbys{Reader: d.Routes.Reader}},
 		metrics: metricsAccess{
 			reader: d.Record.Reader, routes: d.Routes, allow: d.AllowAddresses, proxy: d.Proxy,
 			monitoring: cmp.Or(d.Monitoring, analysis.MonitoringAddress),
@@ -119,7 +123,7 @@ func (d *Deployer) common() common {
 	}
 	p.build = buildRecord{access: p.access, turns: turns{&d.calls}}
 	p.reference = reference{recorder: p.recorder, moving: p.moving, routes: d.Routes}
-	p.rollout = rollout{recorder: p.recorder, workloads: d.Workloads}
+	p.rollout = rollout{recorder: p.recorder, attaching: attaching{d.Client, d.Routes.Reader}, workloads: d.Workloads}
 	return p
 }
 

@@ -14,7 +14,8 @@ import (
 
 // survey is what a release reports about the application's state when it began.
 type survey struct {
-	routes interface {
+	configuration configuration
+	routes        interface {
 		endpointsReader
 		referrersReader
 	}
@@ -35,6 +36,9 @@ func (s survey) lookAround(ctx context.Context, a *attempt) error {
 		return err
 	}
 	s.tellPreflight(a)
+	if a.o.Target.Release != a.rel.Name { // otherwise its pods have read them
+		s.configuration.record(ctx, a)
+	}
 	return nil
 }
 

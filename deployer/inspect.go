@@ -45,6 +45,9 @@ func (i inspection) inspect(ctx context.Context, w *work) (ready bool, err error
 	if f.Sharing, f.Shared, err = i.sharing(ctx, w); err != nil {
 		return false, err
 	}
+	if f.StatefulSet, err = i.statefulSet(ctx, w.bg.Namespace, live); err != nil {
+		return false, err
+	}
 	condition := metav1.Condition{
 		Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, ObservedGeneration: w.bg.Generation,
 		Reason: v1alpha1.ReasonReady, Message: "the next release can run",
@@ -129,6 +132,23 @@ func (i inspection) tell(w *work, c metav1.Condition) {
 		kind = corev1.EventTypeNormal
 	}
 	i.telling.event(w, kind, c.Reason, c.Message)
+}
+
+// statefulSet returns the StatefulSet whose pods have the users of a side without a Deployment.
+func (i inspection) statefulSet(ctx context.Context, namespace string, live track.Side) (string, error) {
+	if live.DeploymentExists || len(live.Selector) == 0 {
+		return "", nil
+	}
+	var pods corev1.PodList
+	if err := i.uncached.List(ctx, &pods, client.InNamespace(namespace), client.MatchingLabels(live.Selector), client.Limit(1)); err != nil {
+		return "", fmt.Errorf("listing the pods of service %s: %w", live.Service, err)
+	}
+	for p := range pods.Items {
+		if owner := metav1.GetControllerOf(&pods.Items[p]); owner != nil && owner.Kind == "StatefulSet" {
+			return owner.Name, nil
+		}
+	}
+	return "", nil
 }
 
 // sharing returns another BlueGreen of the namespace that uses one of the

@@ -16,6 +16,7 @@ import (
 // rollout makes a colour run something, and waits until it does.
 type rollout struct {
 	recorder
+	attaching attaching
 	workloads interface {
 		evidenceReader
 		raiser
@@ -34,7 +35,8 @@ func (r rollout) run(ctx context.Context, a *attempt, want workload.StageRequest
 // put stages the request; it returns the zero pause once that is done. The findings about the
 // target are durable first: afterwards nobody can see what was there.
 func (r rollout) put(ctx context.Context, a *attempt, want workload.StageRequest) (pause, error) {
-	if a.rel.Status.Drift != a.saved.Drift || len(a.rel.Status.Findings) != len(a.saved.Findings) {
+	st, saved := &a.rel.Status, a.saved
+	if st.Drift != saved.Drift || len(st.Findings) != len(saved.Findings) || !slices.Equal(st.ConfigMaps, saved.ConfigMaps) {
 		if err := r.save(ctx, a); err != nil {
 			return pause{}, err
 		}
@@ -76,7 +78,11 @@ func (r rollout) rolledOut(ctx context.Context, a *attempt) (pause, error) {
 		return pause{}, err
 	}
 	if !t.RolledOut || t.TemplateHash == "" {
-		return pause{until: t.LookAgainAt, message: r.progress(a), waits: r.waitsForRollout(a)}, nil
+		until := t.LookAgainAt
+		if at := r.attaching.look(ctx, a); !at.IsZero() && (until.IsZero() || at.Before(until)) {
+			until = at
+		}
+		return pause{until: until, message: r.progress(a), waits: r.waitsForRollout(a)}, nil
 	}
 	a.rel.Status.Milestones.Staged = &v1alpha1.StagedMilestone{
 		Image: t.Image, TemplateHash: t.TemplateHash, Replicas: t.Replicas, At: metav1.NewTime(a.o.Now),

@@ -92,6 +92,7 @@ var bounds = map[string]bound{
 	"Evidence.Log": {tail, 4 << 10}, "Evidence.Body": {block, 1 << 10}, "Evidence.Request": {line, 512}, "Evidence.Reason": {line, 128},
 	"Evidence.Pod": {name, 253}, "Evidence.Container": {name, 63},
 	"ReleaseStatus.Drift": {block, 8 << 10}, "ReleaseStatus.Version": {name, ImageLimit}, "ReleaseStatus.SupersededBy": {name, 253},
+	"ConfigMapRecord.Name": {name, 253}, "ConfigMapRecord.Digest": {name, 64},
 	"TimelineEntry.Message": {line, 400}, "TimelineEntry.URL": {name, 512},
 	"CheckStatus.Name": {name, 63}, "CheckPoint.Detail": {line, 160},
 	"Failure.By": {line, 256}, "Failure.Release": {name, 253}, "Failure.Commit": {name, 64},
@@ -135,7 +136,8 @@ var characters = map[string]int{
 // caps is how many entries a list may have, if not listCap. Findings are ordered by
 // importance.
 var caps = map[string]int{
-	"Failure.Evidence": 4, "ReleaseStatus.Findings": 32, "ReleaseStatus.Timeline": 72, "BlueGreenStatus.Findings": 32,
+	"Failure.Evidence": 4, "ReleaseStatus.Findings": 32, "ReleaseStatus.ConfigMaps": v1alpha1.MaxConfigMaps,
+	"ReleaseStatus.Timeline": 72, "BlueGreenStatus.Findings": 32,
 	"GateStatus.Pods": v1alpha1.MaxPods, "VerifiedMilestone.Pods": v1alpha1.MaxPods, "BlueGreenStatus.RolledBack": 100,
 	"AnalysisStatus.Checks": 10, "CheckStatus.Points": 12, "BlueGreenStatus.Conditions": 4, "BlueGreenStatus.Commands": 4,
 	"RouteStatus.Parents": 32,                            // as many as the Gateway API allows: Turnout would not wait for a missing one

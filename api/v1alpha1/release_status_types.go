@@ -119,6 +119,14 @@ type ReleaseStatus struct {
 	// program reads, and ends after a few dozen lines. Empty without a difference.
 	Drift string `json:"drift,omitempty"`
 
+	// ConfigMaps are those that the staged pods read, by name, as they were at the stage step. A
+	// rollback does not bring back what they had. Those that Turnout may not read are missing.
+	//
+	// +kubebuilder:validation:MaxItems=32
+	// +listType=map
+	// +listMapKey=name
+	ConfigMaps []ConfigMapRecord `json:"configMaps,omitempty"`
+
 	// SupersededBy is the release that took this one's place. Empty if none did.
 	SupersededBy string `json:"supersededBy,omitempty"`
 

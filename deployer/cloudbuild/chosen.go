@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/turnout-dev/turnout/internal/imageref"
 )
 
 // Chosen is the image that a release deploys.
@@ -189,7 +191,7 @@ func clippedList(names []string) string {
 func (x *expander) repository(p push) string {
 	ref := x.settled(p.ref)
 	masked := inBrackets.ReplaceAllStringFunc(ref, func(text string) string { return strings.Repeat("x", len(text)) })
-	return ref[:len(Repository(masked))]
+	return ref[:len(imageref.Repository(masked))]
 }
 
 // inBrackets matches text in which a colon does not begin a tag.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/turnout-dev/turnout/internal/imageref"
 )
 
 // Choose picks the image to deploy from the images that the file lists or, if it lists none, that
@@ -19,7 +21,7 @@ func (f *File) Choose(r Request, choice ImageChoice) (Chosen, error) {
 		if err != nil {
 			return Chosen{}, err
 		}
-		if name = Repository(name); !slices.Contains(listed, name) {
+		if name = imageref.Repository(name); !slices.Contains(listed, name) {
 			listed = append(listed, name)
 		}
 	}
@@ -32,8 +34,8 @@ func (f *File) Choose(r Request, choice ImageChoice) (Chosen, error) {
 			reason, fix := valueless(want.missing[0], "has no value")
 			return Chosen{}, f.choiceError(listed, fmt.Sprintf("in spec.build.image %s %s: %s", clipped(choice.Image), reason, fix))
 		}
-		if slices.Contains(listed, Repository(want.text)) {
-			return Chosen{Image: Repository(want.text)}, nil
+		if slices.Contains(listed, imageref.Repository(want.text)) {
+			return Chosen{Image: imageref.Repository(want.text)}, nil
 		}
 		if f.seenPushing(r, want.text) {
 			x.keep = true
@@ -83,7 +85,7 @@ func (f *File) reference(x *expander, field, image string) (string, error) {
 func (f *File) seenPushing(r Request, image string) bool {
 	x := r.expander(f)
 	x.keep = true
-	return slices.ContainsFunc(f.pushed(x), func(p push) bool { return x.repository(p) == Repository(image) })
+	return slices.ContainsFunc(f.pushed(x), func(p push) bool { return x.repository(p) == imageref.Repository(image) })
 }
 
 func (f *File) choiceError(listed []string, reason string) error {

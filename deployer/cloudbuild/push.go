@@ -4,6 +4,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/turnout-dev/turnout/internal/imageref"
 )
 
 // pushing looks at a command that may push an image, following the documentation of each
@@ -244,7 +246,7 @@ func tagged(repository string, tags []word) []word {
 	var out []word
 	for _, w := range tags {
 		for tag := range strings.SplitSeq(w.text, ",") {
-			out = append(out, word{text: Repository(repository) + ":" + tag, known: w.known})
+			out = append(out, word{text: imageref.Repository(repository) + ":" + tag, known: w.known})
 		}
 	}
 	return out

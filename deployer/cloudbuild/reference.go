@@ -3,20 +3,13 @@ package cloudbuild
 import (
 	"regexp"
 	"strings"
-)
 
-// Repository is an image reference without its tag and digest.
-func Repository(image string) string {
-	image, _, _ = strings.Cut(image, "@")
-	if colon := strings.LastIndex(image, ":"); colon > strings.LastIndex(image, "/") {
-		return image[:colon]
-	}
-	return image
-}
+	"github.com/turnout-dev/turnout/internal/imageref"
+)
 
 // lastSegment is the last part of an image's path, without tag and digest.
 func lastSegment(image string) string {
-	name := Repository(image)
+	name := imageref.Repository(image)
 	return name[strings.LastIndex(name, "/")+1:]
 }
 

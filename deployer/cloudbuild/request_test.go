@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/turnout-dev/turnout/deployer/cloudbuild"
+	"github.com/turnout-dev/turnout/internal/imageref"
 )
 
 func TestTheRequestCarriesWhatATriggerWouldGive(t *testing.T) {
@@ -143,7 +144,7 @@ func TestRepositoriesAreDistinguishedFromPorts(t *testing.T) {
 	for image, want := range map[string]string{
 		"localhost:5000/a": "localhost:5000/a", "localhost:5000/a:1": "localhost:5000/a", "a@sha256:00": "a", "r/a:1@sha256:00": "r/a",
 	} {
-		if got := cloudbuild.Repository(image); got != want {
+		if got := imageref.Repository(image); got != want {
 			t.Errorf("%s: %s, want %s", image, got, want)
 		}
 	}

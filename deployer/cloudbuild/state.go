@@ -8,6 +8,8 @@ import (
 
 	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/turnout-dev/turnout/internal/imageref"
 )
 
 // Phase is the state of a build.
@@ -123,9 +125,9 @@ func (e *NoDigestError) Error() string {
 // error is a *NoDigestError. If two tags of one repository have two digests, the first one listed
 // counts.
 func (s State) Digest(image string) (string, error) {
-	pattern := namePattern(Repository(image))
+	pattern := namePattern(imageref.Repository(image))
 	for _, built := range s.Images {
-		if name := Repository(built.Name); built.Digest != "" && pattern.MatchString(name) {
+		if name := imageref.Repository(built.Name); built.Digest != "" && pattern.MatchString(name) {
 			return name + "@" + built.Digest, nil
 		}
 	}

@@ -35,6 +35,10 @@ var rules = []func(Facts) []v1alpha1.Finding{
 	singletons,
 	// singletons.go: whether CronJobs can get the image
 	cronJobs,
+	// migrates.go: whether pods change the schema when they start
+	migrates,
+	// beside.go: what belongs to a version and does not go with it
+	configMaps, unlisted,
 	// proof.go: whether the switch can be measured
 	address,
 }

@@ -684,6 +684,58 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 		}, nil, nil},
 		{"an account that cannot be read", func(s *situation) { s.wrote("helm", `{`, 1) }, nil, nil},
 
+		// migrates.go
+		{
+			"an init container that migrates", func(s *situation) {
+				s.pod(func(p *corev1.PodSpec) {
+					p.InitContainers = []corev1.Container{{Name: "setup", Command: []string{"python", "manage.py", "migrate", "--noinput"}}}
+				})
+			}, warning("MigratesAtStart", "deployment shop/app-blue", "spec.template.spec.initContainers[setup].command"),
+			[]string{`"manage.py migrate"`, "before the health gate", "spec.migrations.expand"},
+		},
+		{
+			"a server that migrates first", func(s *situation) {
+				s.pod(func(p *corev1.PodSpec) {
+					p.Containers[0].Command = []string{"sh", "-c"}
+					p.Containers[0].Args = []string{"alembic -c prod.ini upgrade head && exec gunicorn app:app"}
+				})
+			}, warning("MigratesAtStart", "deployment shop/app-blue", "spec.template.spec.containers[app].args"),
+			[]string{`"alembic -c prod.ini upgrade"`},
+		},
+		{"a server that only looks whether it is migrated", func(s *situation) {
+			s.pod(func(p *corev1.PodSpec) {
+				p.Containers[0].Command = []string{"sh", "-c", "python manage.py showmigrations; python migrate.py; immigrate up"}
+			})
+		}, nil, nil},
+		{"the idle colour migrates, and gets the live template", func(s *situation) {
+			t := template("app-green")
+			t.Spec.Containers[0].Command = []string{"manage.py", "migrate"}
+			s.facts.Templates[v1alpha1.Green] = t
+		}, nil, nil},
+
+		// beside.go
+		{
+			"a ConfigMap that changed", func(s *situation) {
+				s.facts.Beside = Beside{Staged: "app-a1", Changed: []string{"settings"}}
+			}, warning("ConfigMapChanged", "configmap shop/settings", "data"),
+			[]string{"since app-a1 staged deployment app-blue, which is live", "a rollback does not bring back", "configMapGenerator"},
+		},
+		{
+			"a CronJob that runs the image", func(s *situation) {
+				s.facts.Beside.Unlisted = []Unlisted{{"cronjob report", "spec.jobTemplate", "shop/app:1"}}
+			}, warning("Unlisted", "cronjob shop/report", "spec.jobTemplate"), []string{"shop/app:1", "bluegreen app", "spec.cronJobs"},
+		},
+		{
+			"a Deployment that runs the image", func(s *situation) {
+				s.facts.Beside.Unlisted = []Unlisted{{"deployment mail", "spec.template", "shop/app:1"}}
+			}, warning("Unlisted", "deployment shop/mail", "spec.template"), []string{"spec.workers"},
+		},
+		{
+			"a Job that runs the image", func(s *situation) {
+				s.facts.Beside.Unlisted = []Unlisted{{"job import", "spec.template", "shop/app:1"}}
+			}, warning("Unlisted", "job shop/import", "spec.template"), []string{"it ends with the version that it began with"},
+		},
+
 		// volumes.go
 		{
 			"a claim for one pod", func(s *situation) { s.claims(corev1.ReadWriteOncePod) },

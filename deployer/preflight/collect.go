@@ -33,13 +33,16 @@ const (
 )
 
 // Collector reads the facts. Services, Deployments and Ingresses come from a cache and cost
-// nothing. BackendConfigs, claims and CronJobs are read uncached, with one request each, and kept: a look
-// reads those that are new or too old. A standby host is looked up in the background, and no look waits for
-// it. The zero value is ready to use.
+// nothing. BackendConfigs, claims, ConfigMaps and the application's CronJobs are read uncached, with
+// one request each, Jobs and other CronJobs with one for all of a namespace, and kept: a look reads
+// those that are new or too old. A standby host is looked up in the background, and no look waits
+// for it. The zero value is ready to use.
 type Collector struct {
 	configs  kept[Config]
 	claims   kept[Claim]
 	cronJobs kept[CronJob]
+	contents kept[content]      // of ConfigMaps
+	jobs     kept[[]Unlisted]   // by namespace
 	gateways kept[readGateways] // by application
 	mu       sync.Mutex
 	names    map[string]resolved
@@ -59,9 +62,10 @@ type resolved struct {
 
 // Sources are the sources of facts.
 type Sources struct {
-	// Cached reads Services, Deployments and Ingresses.
+	// Cached reads Services, Deployments, Ingresses, BlueGreens and Releases.
 	Cached client.Reader
-	// Uncached reads BackendConfigs, PersistentVolumeClaims, CronJobs, and what belongs to Gateways.
+	// Uncached reads BackendConfigs, PersistentVolumeClaims, ConfigMaps, Jobs, CronJobs, and what
+	// belongs to Gateways.
 	Uncached client.Reader
 	// Resolve looks up the addresses of a host, and gives up when ctx ends. The zero value means
 	// [net.Resolver.LookupHost] of the default resolver.
@@ -82,7 +86,9 @@ func (c *Collector) Collect(ctx context.Context, from Sources, bg *v1alpha1.Blue
 			return f, time.Time{}, err
 		}
 	}
-	for _, read := range []func(context.Context, Sources, *Facts, moment) error{c.readConfigs, c.readClaims, c.readCronJobs, c.readGateway} {
+	for _, read := range []func(context.Context, Sources, *Facts, moment) error{
+		c.readConfigs, c.readClaims, c.readCronJobs, c.readBeside, c.readGateway,
+	} {
 		if err := read(ctx, from, &f, moment{now, soon}); err != nil {
 			return f, time.Time{}, err
 		}

@@ -32,8 +32,10 @@ type store struct {
 	configs   map[string]map[string]any // specs by name
 	templates map[string]corev1.PodSpec // of Deployments, by name
 	claims    map[string]corev1.PersistentVolumeAccessMode
-	fails     error    // of reading what is not cached
-	reads     []string // BackendConfigs and claims that were read
+	maps      map[string]map[string]string // data of ConfigMaps, by name; nil: forbidden
+	staged    *v1alpha1.Release            // that staged what is live
+	fails     error                        // of reading what is not cached
+	reads     []string                     // BackendConfigs and claims that were read
 }
 
 func (s *store) Get(_ context.Context, key client.ObjectKey, into client.Object, _ ...client.GetOption) error {
@@ -51,6 +53,24 @@ func (s *store) Get(_ context.Context, key client.ObjectKey, into client.Object,
 			return missing
 		}
 		o.Spec.Template.Spec = spec
+		if s.staged != nil {
+			o.Spec.Template.Annotations = map[string]string{v1alpha1.ReleaseAnnotation: s.staged.Name}
+		}
+	case *v1alpha1.Release:
+		if s.staged == nil || s.staged.Name != key.Name {
+			return missing
+		}
+		s.staged.DeepCopyInto(o)
+	case *corev1.ConfigMap:
+		s.reads = append(s.reads, key.Name)
+		data, ok := s.maps[key.Name]
+		if s.fails != nil || !ok {
+			return stdcmp.Or(s.fails, error(missing))
+		}
+		if data == nil {
+			return apierrors.NewForbidden(schema.GroupResource{}, key.Name, nil)
+		}
+		o.Data = data
 	case *corev1.PersistentVolumeClaim:
 		s.reads = append(s.reads, key.Name)
 		mode, ok := s.claims[key.Name]

@@ -41,6 +41,8 @@ type Facts struct {
 	CronJobs []CronJob
 	// Users of the colours' Services through other Ingresses.
 	Users []User
+	// Beside is what belongs to the live version without being part of the application.
+	Beside Beside
 	// Resolved are the addresses of the standby host that the owner chose; empty if there
 	// are none, or none are known.
 	Resolved []string
@@ -136,6 +138,24 @@ type CronJob struct {
 	Containers []string
 	// Others are other applications of the namespace that name it, too.
 	Others []string
+}
+
+// Beside is what belongs to an application's version, and is no part of the application.
+type Beside struct {
+	// Changed are the ConfigMaps that the live pods read, and that are not what they were when the
+	// release Staged staged them.
+	Changed []string
+	Staged  string
+	// Unlisted is what runs the live image's repository and is named by no application.
+	Unlisted []Unlisted
+}
+
+// Unlisted is an object that starts pods of an image.
+type Unlisted struct {
+	// Object, such as "cronjob report".
+	Object string
+	// Field of the Image.
+	Field, Image string
 }
 
 // User is a place of another Ingress that sends users to one of the colours.

@@ -32,6 +32,9 @@ type ReadyFacts struct {
 	// UnfitImage: the live image's name cannot be recorded; ImageLimit is the limit in bytes.
 	UnfitImage bool
 	ImageLimit int
+	// StatefulSet whose pods the live Service selects, if the live Deployment does not exist; "" if
+	// there is none.
+	StatefulSet string
 }
 
 // JudgeReady returns the first obstacle to an application's releases, or nil.
@@ -112,6 +115,12 @@ func routeTo(o Observed, c v1alpha1.Color) string {
 func judgeLive(bg *v1alpha1.BlueGreen, o Observed, f ReadyFacts) *Obstacle {
 	live, other := o.Sides[o.Routes.Live()], o.Sides[o.Routes.Live().Other()]
 	switch {
+	case !live.DeploymentExists && f.StatefulSet != "":
+		return Hinders(v1alpha1.ReasonDeploymentMissing,
+			fmt.Sprintf("service %s, which is live, sends users to the pods of statefulset %s, which cannot be a side: its pods have names and "+
+				"volumes of their own, so there is no second set of them beside it. Move what serves users into deployment %s, and what it keeps "+
+				"into a database, a bucket or a claim that is ReadWriteMany; or update the StatefulSet in place, without Turnout",
+				live.Service, f.StatefulSet, live.Deployment))
 	case !live.DeploymentExists && !other.DeploymentExists:
 		return Hinders(v1alpha1.ReasonDeploymentMissing,
 			fmt.Sprintf("neither deployment %s nor deployment %s exists in namespace %s: create %s, whose service %s has the users; the other one "+

@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/deployer/track"
+	"github.com/turnout-dev/turnout/internal/imageref"
 )
 
 // Older finds what runs another version of an application than the live one.
@@ -124,22 +126,9 @@ func older(spec *corev1.PodSpec, live string) string {
 // another reports whether an image is of the live one's repository, but not the live one. id is
 // what the node reports of it; "" if nothing.
 func another(image, id, live string) bool {
-	name, digest := nameAndDigest(image)
-	liveName, liveDigest := nameAndDigest(live)
-	if name != liveName || image == live {
+	if imageref.Repository(image) != imageref.Repository(live) || image == live {
 		return false
 	}
-	if _, runs := nameAndDigest(id); runs != "" {
-		digest = runs
-	}
-	return digest == "" || digest != liveDigest
-}
-
-// nameAndDigest returns an image's repository and its digest; "" without one.
-func nameAndDigest(image string) (repository, digest string) {
-	name, digest, _ := strings.Cut(image, "@")
-	if i := strings.LastIndex(name, ":"); i > strings.LastIndex(name, "/") {
-		name = name[:i]
-	}
-	return name, digest
+	digest := cmp.Or(imageref.Digest(id), imageref.Digest(image))
+	return digest == "" || digest != imageref.Digest(live)
 }

@@ -38,6 +38,9 @@ const (
 	Routes = "turnout.routes"
 	// Endpoints finds EndpointSlices, by the name of their Service.
 	Endpoints = "turnout.endpoints"
+	// Images finds Deployments, by the repositories of their pods' images: each name without tag and
+	// digest.
+	Images = "turnout.images"
 	// Repository finds the applications of a repository, by the values of [Repositories].
 	Repository = "turnout.repository"
 )
@@ -55,6 +58,7 @@ func All() []Index {
 		{&v1alpha1.Release{}, Application, labelled(v1alpha1.ApplicationLabel)},
 		{&v1alpha1.BlueGreen{}, Part, parts},
 		{&v1alpha1.BlueGreen{}, Repository, repositories},
+		{&appsv1.Deployment{}, Images, images},
 		{&appsv1.ReplicaSet{}, Controller, controller},
 		{&corev1.Pod{}, Controller, controller},
 		{&autoscalingv2.HorizontalPodAutoscaler{}, Scales, scales},

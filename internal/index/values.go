@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/imageref"
 )
 
 var colors = []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green}
@@ -82,6 +83,19 @@ func deploymentOfPod(pod *corev1.Pod) string {
 	}
 	name, _ := strings.CutSuffix(owner.Name, "-"+pod.Labels[appsv1.DefaultDeploymentUniqueLabelKey])
 	return name
+}
+
+// images are the repositories of the images that a Deployment's pods run.
+func images(o client.Object) []string {
+	d, ok := o.(*appsv1.Deployment)
+	if !ok {
+		return nil
+	}
+	var values []string
+	for _, c := range slices.Concat(d.Spec.Template.Spec.InitContainers, d.Spec.Template.Spec.Containers) {
+		values = append(values, imageref.Repository(c.Image))
+	}
+	return distinct(values)
 }
 
 func controller(o client.Object) []string {

@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/deployer/cloudbuild"
+	"github.com/turnout-dev/turnout/internal/imageref"
 )
 
 // running is the application as it runs: where users come from, and where they end.
@@ -246,7 +246,7 @@ func containerOf(d *appsv1.Deployment, s *Source, o Options) (*corev1.Container,
 
 // lastOf is the last segment of an image's name, without its tag.
 func lastOf(image string) string {
-	name := cloudbuild.Repository(image)
+	name := imageref.Repository(image)
 	return name[strings.LastIndex(name, "/")+1:]
 }
 
