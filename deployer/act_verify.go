@@ -10,6 +10,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/gate"
 	"github.com/turnout-dev/turnout/deployer/track"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 // verifyAct runs the health gate.
@@ -55,6 +56,11 @@ func (act verifyAct) do(ctx context.Context, a *attempt) (pause, error) {
 		return pause{}, &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedGateUnseen, message: verdict.Message}
 	case track.GateFailed:
 		f := releaseFault(v1alpha1.FailedGate, "%s", verdict.Message)
+		if change := a.o.Unproven; change != nil {
+			f.message = fmt.Sprintf("users were not moved: %s was never live with the schema that %s changed at %s, and %s; merge a commit that "+
+				"fixes what is wrong", a.rel.Status.Version, change.Release, prose.Minute(change.At.Time), verdict.Message)
+			f.about.release, f.about.since = change.Release, &change.At
+		}
 		f.evidence = append(f.evidence, *verdict.Evidence)
 		return pause{}, f
 	case track.GatePassed:

@@ -64,7 +64,7 @@
 //
 //	deploy:   build expand attach stage warm verify promote shift workers switch confirm singletons soak
 //	undo:     recall restore withdraw relieve singletons discard
-//	rollback: recall size warm switch confirm relieve singletons
+//	rollback: recall size warm verify switch confirm relieve singletons
 //	contract: contract
 //
 // # Decisions

@@ -89,6 +89,7 @@ func (s observing) of(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha1
 	least := bg.Spec.MinReplicas
 	o.Canary, o.Holds = canaryOf(bg, rel), false
 	o.Expands = bg.Spec.Migrations != nil && bg.Spec.Migrations.Expand != nil
+	o.Unproven = track.Unproven(bg, rel)
 	if shift := rel.Status.Shift; shift != nil && track.Divides(rel, o) {
 		least = max(least, shift.Replicas)
 		o.Holds = shift.Watch != nil && track.Holds(*shift.Watch, o.Now, bg.Spec.Gate.Freshness.Duration)

@@ -49,6 +49,9 @@ type Observed struct {
 	Canary []v1alpha1.CanaryStep
 	// Expands: the spec has a migration that precedes a release's pods.
 	Expands bool
+	// Unproven is a change of the schema since users left the version that a rollback returns to;
+	// nil if there was none.
+	Unproven *v1alpha1.SchemaChange
 	// Holds: nothing was wrong with the target when its pods were watched last.
 	Holds bool
 	// DrainedAt is when the target may be changed after the last switch.

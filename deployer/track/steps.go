@@ -42,12 +42,14 @@ var undo = []Row{
 }
 
 // rollback returns to the version before the last switch. It is never undone, and never
-// points to the version that it leaves.
+// points to the version that it leaves. The gate decides only about a version that was never live
+// with the schema as it is now.
 var rollback = []Row{
 	{Name: v1alpha1.StepRecall, If: works, Done: recalled},
 	{Name: v1alpha1.StepSize, Done: staged, Deadline: stageTime, Late: startLate},
 	{Name: v1alpha1.StepWarm, Done: warmed, Deadline: warmTime, Late: warmLate},
-	{Name: v1alpha1.StepSwitch, Done: Switched, Needs: []Need{resized, warm}, Deadline: switchTime},
+	{Name: v1alpha1.StepVerify, If: unproven, Done: verified, Needs: []Need{resized, warm}, Deadline: gateTime},
+	{Name: v1alpha1.StepSwitch, Done: Switched, Needs: []Need{resized, warm, proven}, Deadline: switchTime},
 	{Name: v1alpha1.StepConfirm, Done: confirmed, Deadline: confirmTime},
 	{Name: v1alpha1.StepRelieve, If: works, Done: relieved},
 	{Name: v1alpha1.StepSingletons, If: exclusive, Done: followed},
@@ -96,6 +98,8 @@ var (
 	warm    = Need{isWarm, v1alpha1.StepWarm}
 	fresh   = Need{gateFresh, v1alpha1.StepVerify}
 	asked   = Need{gateAsked, v1alpha1.StepVerify}
+	// proven is fresh for a rollback, where it has a gate.
+	proven = Need{gateKnows, v1alpha1.StepVerify}
 	// vouched follows the gate, which may take longer than this stays fresh.
 	vouched = Need{vouchedLately, v1alpha1.StepWarm}
 
@@ -134,6 +138,15 @@ func Next(r *v1alpha1.Release, o Observed) (row Row, ok bool) {
 func moved(r *v1alpha1.Release, o Observed) bool {
 	return r.Status.Milestones.SwitchIntendedAt != nil && o.Routes.Live() == r.Status.Milestones.Target
 }
+
+// unproven reports whether a rollback has a gate: the version to return to was never live with the
+// schema as it is now. Once users have moved, that is over.
+func unproven(r *v1alpha1.Release, o Observed) bool {
+	return o.Unproven != nil && !Switched(r) && !moved(r, o)
+}
+
+// gateKnows is gateFresh for a rollback that needs it.
+func gateKnows(r *v1alpha1.Release, o Observed) bool { return !unproven(r, o) || gateFresh(r, o) }
 
 // tableOf returns the table that a release follows.
 func tableOf(r *v1alpha1.Release, o Observed) []Row {

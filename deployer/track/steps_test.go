@@ -235,7 +235,7 @@ func TestNextOfRollback(t *testing.T) {
 	r, o := ready()
 	r.Spec = v1alpha1.ReleaseSpec{Kind: v1alpha1.Rollback, Rollback: &v1alpha1.RollbackSpec{}}
 	m := &r.Status.Milestones
-	staged := m.Staged
+	staged, verified := m.Staged, m.Verified
 	m.Built, m.Verified, m.Approved, m.AttachedAt, m.Staged, m.WarmedAt = nil, nil, nil, nil, nil, nil
 
 	expect := func(want v1alpha1.Step) {
@@ -249,6 +249,15 @@ func TestNextOfRollback(t *testing.T) {
 	expect(v1alpha1.StepWarm)
 	m.WarmedAt = then()
 	expect(v1alpha1.StepSwitch)
+	o.Unproven = &v1alpha1.SchemaChange{Release: "app-7"}
+	expect(v1alpha1.StepVerify) // it was never live with this schema
+	m.Verified = verified
+	expect(v1alpha1.StepSwitch)
+	m.SwitchIntendedAt, o.Now = then(), epoch.Add(time.Hour)
+	expect(v1alpha1.StepVerify) // an old intent
+	m.Verified, o.Routes = nil, routesTo(v1alpha1.Green)
+	expect(v1alpha1.StepSwitch) // users are there: it is recorded, and nothing is asked
+	m.SwitchIntendedAt, o.Now, o.Routes, o.Unproven = nil, epoch, routesTo(v1alpha1.Blue), nil
 	o.Size = 5
 	expect(v1alpha1.StepSize) // live grew meanwhile
 	o.Size = 2
@@ -312,7 +321,7 @@ func TestTracksGoTheirWay(t *testing.T) {
 		want string
 	}{
 		{Steps(v1alpha1.Deploy), "[build expand attach stage warm verify promote shift workers switch confirm singletons soak]"},
-		{Steps(v1alpha1.Rollback), "[recall size warm switch confirm relieve singletons]"},
+		{Steps(v1alpha1.Rollback), "[recall size warm verify switch confirm relieve singletons]"},
 		{UndoSteps(), "[recall restore withdraw relieve singletons discard]"},
 	} {
 		if got := fmt.Sprint(tt.got); got != tt.want {
