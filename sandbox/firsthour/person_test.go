@@ -65,7 +65,11 @@ func (p *person) tries(line string) (string, error) {
 	p.t.Helper()
 	p.tell("$ %s", line)
 	p.typed = append(p.typed, line)
-	text, err := p.command(p.t.Context(), line).CombinedOutput()
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience) // kubectl waits ten minutes for pods that do not start
+	defer cancel()
+	cmd := p.command(ctx, "exec "+line)
+	cmd.WaitDelay = time.Second
+	text, err := cmd.CombinedOutput()
 	for shown := range strings.Lines(string(text)) {
 		fmt.Fprintf(&p.transcript, "         %s\n", strings.TrimRight(shown, " \n"))
 	}
@@ -178,5 +182,5 @@ func (p *person) await(what string, holds func(ctx context.Context) (bool, strin
 	p.t.Fatalf("waited %s for %s; last seen: %s\n%s", patience, what, seen, p.transcript.String())
 }
 
-// patience bounds every wait.
+// patience bounds every wait, and every command.
 const patience = time.Minute
