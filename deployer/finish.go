@@ -37,6 +37,7 @@ func (f finishing) finish(ctx context.Context, a *attempt) error {
 	st.Step = ""
 	f.ending.leave(a)
 	notePending(a)
+	noteOwed(a)
 	if err := f.status.saveApplication(ctx, a.work); err != nil {
 		return err
 	}

@@ -42,6 +42,7 @@ type looking struct {
 	queue       queue
 	driving     driving
 	upkeeping   upkeeping
+	following   following
 	minimum     minimum
 	migrating   migrating
 	contracting contracting
@@ -168,6 +169,7 @@ func (l looking) run(ctx context.Context, w *work) error {
 			return err
 		}
 	}
+	l.following.follow(ctx, w, active)
 	l.minimum.minimums(ctx, w, active)
 	if err := l.collect(ctx, w); err != nil {
 		return err

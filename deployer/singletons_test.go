@@ -166,26 +166,34 @@ func TestMissingCronJobsAreTold(t *testing.T) {
 	w.expectSingleton(v1alpha1.Green)
 }
 
+// pods waits for those of an application.
+func (w *world) pods(app string) []corev1.Pod {
+	w.t.Helper()
+	var pods corev1.PodList
+	w.until("the pods of "+app, func() bool {
+		check(w.t, w.kube.List(w.t.Context(), &pods, client.InNamespace(w.namespace), client.MatchingLabels{"app": app}))
+		return len(pods.Items) > 0
+	}, func() string { return "" })
+	return pods.Items
+}
+
+// stick keeps a pod by a finalizer, as a dead node would.
+func (w *world) stick(pod *corev1.Pod) {
+	w.t.Helper()
+	w.patch(pod, `{"metadata":{"finalizers":["example.com/stuck"]}}`)
+	w.t.Cleanup(func() {
+		none := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))
+		check(w.t, client.IgnoreNotFound(w.kube.Patch(context.WithoutCancel(w.t.Context()), pod, none)))
+	})
+}
+
 // A pod that does not end keeps the new one from starting. The release reports that, deletes
 // nothing by force, and does not wait.
 func TestStuckSingletonsAreTold(t *testing.T) {
 	t.Parallel()
 	w := newWorldWithSingleton(t)
-	pod := &corev1.Pod{}
-	w.until("the singleton's pod", func() bool {
-		var pods corev1.PodList
-		check(t, w.kube.List(t.Context(), &pods, client.InNamespace(w.namespace), client.MatchingLabels{"app": "beat"}))
-		if len(pods.Items) == 1 {
-			pods.Items[0].DeepCopyInto(pod)
-		}
-		return len(pods.Items) == 1
-	}, func() string { return "" })
-	// The finalizer keeps the pod, as a dead node would.
-	w.patch(pod, `{"metadata":{"finalizers":["example.com/stuck"]}}`)
-	t.Cleanup(func() {
-		none := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))
-		check(t, w.kube.Patch(context.WithoutCancel(t.Context()), pod, none))
-	})
+	pod := &w.pods("beat")[0]
+	w.stick(pod)
 	w.run()
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
 	if !slices.ContainsFunc(rel.Status.Findings, func(f v1alpha1.Advice) bool { return strings.Contains(f.Text, "singleton beat") }) {

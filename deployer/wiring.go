@@ -54,6 +54,7 @@ func (d *Deployer) wire() looking {
 		queue:       queue,
 		contracting: contracting{queue: queue, record: d.Record, older: workload.Older{Reader: d.Record.Reader}},
 		upkeeping:   upkeeping{shrinking: p.shrinking, routes: d.Routes},
+		following:   following{workers},
 		minimum:     minimum{d.Workloads}, migrating: p.migrating,
 	}
 }

@@ -1,6 +1,7 @@
 package deployer
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -207,4 +208,59 @@ func TestRollbackBringsWorkersBackFirst(t *testing.T) {
 	w.expectWorkers(workersSize, 0, true)
 	inOrder(t, e.effects(), recallBlue, "PATCH ingresses/ingress replace rules/http/paths/backend/service/name", "release: ConfirmedAt",
 		stopGreen)
+}
+
+// awaitFollowed waits until workers follow users.
+func (w *world) awaitFollowed() {
+	w.t.Helper()
+	w.until("the workers to follow users", func() bool {
+		return w.application().Status.WorkersOwed == nil && w.workerSize(v1alpha1.Green) == 0
+	}, func() string { return fmt.Sprint(w.application().Status.WorkersOwed, w.workerSize(v1alpha1.Green)) })
+	w.expectWorkers(workersSize, 0, true)
+}
+
+// A rollback does not wait for ever for the old workers. Once they work, the others are stopped.
+func TestWorkersFollowUsersAfterALateRollback(t *testing.T) {
+	t.Parallel()
+	w := newWorldWithWorker(t)
+	w.run()
+	w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+	w.settled()
+	w.kubelet.hold("mail-blue")
+	w.patch(w.application(), `{"spec":{"deadlines":{"stage":"2s"}}}`)
+	rel := w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
+	w.expectWorkers(workersSize, workersSize, true)
+	if owed := w.application().Status.WorkersOwed; owed == nil || owed.By != rel.Name {
+		t.Errorf("owed is %+v", owed)
+	}
+	w.kubelet.release(t, "mail-blue")
+	w.awaitFollowed()
+}
+
+// Somebody changes the target when the old workers were told to end. The release touches nothing
+// of that, and its workers follow users.
+func TestWorkersFollowUsersAfterInterference(t *testing.T) {
+	t.Parallel()
+	w := newWorldWithWorker(t)
+	pods := w.pods("my-python-app-mail")
+	for i := range pods {
+		w.stick(&pods[i])
+	}
+	w.run()
+	rel := w.submit("a")
+	w.await(rel, "the wait for the old workers", func(r *v1alpha1.Release) bool {
+		return r.Status.Waiting != nil && r.Status.Waiting.Because == v1alpha1.BecauseEnding
+	})
+	w.expectWorkers(0, workersSize, true)
+	w.patch(w.deployment(v1alpha1.Green), `{"spec":{"template":{"metadata":{"annotations":{"someone":"else"}}}}}`)
+	rel = w.awaitPhase(rel, v1alpha1.ReleaseError)
+	if rel.Status.Failure.Class != v1alpha1.FaultInterference {
+		t.Errorf("the failure is %+v", rel.Status.Failure)
+	}
+	w.awaitFollowed()
+	w.expectLive(v1alpha1.Blue)
+	w.expectSizes(1, 1)
+	w.patch(w.worker(v1alpha1.Green, 0), `{"spec":{"replicas":1}}`)
+	w.awaitLooks()
+	w.expectWorkers(workersSize, 1, true) // whoever scales it now wins
 }

@@ -129,6 +129,10 @@ type BlueGreenStatus struct {
 	// Schema is what is known of the database's schema, if spec.migrations is set.
 	Schema *SchemaStatus `json:"schema,omitempty"`
 
+	// WorkersOwed is set while workers do not follow users yet, although the release that
+	// moved them has ended. They do as soon as those of the users' version work.
+	WorkersOwed *WorkersOwed `json:"workersOwed,omitempty"`
+
 	// Lock keeps every deploy from moving traffic until somebody unlocks. Rollbacks still
 	// work.
 	Lock *Lock `json:"lock,omitempty"`

@@ -49,6 +49,17 @@ func handed(r *v1alpha1.Release) bool {
 func recalled(r *v1alpha1.Release) bool { return r.Status.Milestones.RecalledAt != nil }
 func relieved(r *v1alpha1.Release) bool { return r.Status.Milestones.RelievedAt != nil }
 
+// Follows reports whether a worker follows users after a release, by what it wrote: by is
+// [WorkersBy]. A worker that it did not touch is not its own.
+func (w Worker) Follows(by string) bool {
+	touched, all := false, true
+	for _, s := range w.Sides {
+		touched = touched || s.MovedBy == by || s.MovedBy+backSuffix == by
+		all = all && (!s.DeploymentExists || s.MovedBy == by)
+	}
+	return !touched || all
+}
+
 // Idle returns the first worker of a side that does not do its work yet.
 func (o Observed) Idle(c v1alpha1.Color) (WorkerSide, bool) {
 	for _, w := range o.Workers {
