@@ -10,7 +10,7 @@ import (
 // versions have a message instead of facts.
 func stands(rel *v1alpha1.Release) string {
 	s, surface := &rel.Status, terminal(&v1alpha1.BlueGreen{})
-	about := command.Args{Version: &v1alpha1.Version{Commit: rel.Status.Version}}
+	about := command.Args{Version: broughtBy(rel)}
 	switch w := s.Waiting; {
 	case isApproved(rel) && (w == nil || w.For == v1alpha1.WaitsForApproval):
 		return surface.Say(command.Fact{Code: codeApproved, Args: command.Args{By: rel.ApprovedBy()}}).Says
@@ -30,10 +30,18 @@ func stands(rel *v1alpha1.Release) string {
 	return surface.Say(command.Fact{Code: report.CodeMessage, Args: command.Args{Reason: s.Message}}).Says
 }
 
+// broughtBy is what a release brings users to. status.version is only its short name.
+func broughtBy(rel *v1alpha1.Release) *v1alpha1.Version {
+	if back := rel.Spec.Rollback; back != nil {
+		return &back.To
+	}
+	return &v1alpha1.Version{Commit: rel.Status.Version}
+}
+
 // failed says on a surface why a release did not succeed.
 func failed(surface report.Surface, rel *v1alpha1.Release) string {
 	about := report.CancelOf(rel)
-	about.Version = &v1alpha1.Version{Commit: rel.Status.Version}
+	about.Version = broughtBy(rel)
 	return surface.Failure(rel.Status.Failure, about)
 }
 

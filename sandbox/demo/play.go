@@ -26,9 +26,9 @@ var proposals = []proposal{ //nolint:gochecknoglobals // a table
 	},
 	{
 		branch: "index", title: "Read an index on start", file: "app.py",
-		body: "A **slow** version: each pod takes 20 seconds until it answers.\n\n- Users notice nothing meanwhile.\n" +
+		body: "A **slow** version: each pod takes 8 seconds until it answers.\n\n- Users notice nothing meanwhile.\n" +
 			"- Comment `/cancel` if you do not want to wait, or `/lock`, to keep it from users when it is ready.",
-		change: replacing("app.py", "def main():\n", "def main():\n    time.sleep(20)  # an index\n"),
+		change: replacing("app.py", "def main():\n", "def main():\n    time.sleep(8)  # an index\n"),
 	},
 	{
 		branch: "settings", title: "Read the settings from the database", file: "app.py",
