@@ -123,7 +123,8 @@ var bounds = map[string]bound{
 	"PendingContract.Release": {name, 63}, "PendingContract.Commit": {name, 64},
 	"ContractStatus.Release": {name, 63}, "ContractStatus.UID": {name, 64}, "ContractStatus.Commit": {name, 64},
 	"ContractStatus.DoneBy": {line, 1 << 10}, "ContractStatus.Reason": {line, 4 * v1alpha1.MaxLockReason},
-	"Cause.Actor": {line, 256}, "Cause.URL": {name, 2 << 10}, "Cause.Delivery": {name, 128}, "Cause.Before": {name, 64},
+	"WorkersOwed.By": {name, 260},
+	"Cause.Actor":    {line, 256}, "Cause.URL": {name, 2 << 10}, "Cause.Delivery": {name, 128}, "Cause.Before": {name, 64},
 }
 
 // characters has limits for texts that the schema counts in characters: a text may have few

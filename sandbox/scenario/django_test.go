@@ -54,6 +54,7 @@ func newDjangoShop(t *testing.T, namespace string) *djangoShop {
 	case missing != nil && os.Getenv("TURNOUT_TEST_DJANGO") != "":
 		t.Fatal(missing)
 	case missing != nil:
+		skipped.Store(true)
 		t.Skip("there is no PostgreSQL, Django, psycopg2 or gunicorn; on Debian: " +
 			"apt-get install postgresql python3-django python3-psycopg2 gunicorn, and TURNOUT_SANDBOX_PYTHON=/usr/bin/python3")
 	}

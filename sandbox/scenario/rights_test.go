@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/turnout-dev/turnout/sandbox/turnout"
 )
@@ -17,10 +18,7 @@ const (
 // seldom are the rights that no scenario uses, and why Turnout needs them. Remove a right
 // from here when a scenario uses it.
 var seldom = map[string]string{
-	`ClusterRole "turnout": list pods`:                                 streamed,
-	`ClusterRole "turnout": list services`:                             streamed,
 	`ClusterRole "turnout": list namespaces`:                           streamed,
-	`ClusterRole "turnout": list deployments.apps`:                     streamed,
 	`ClusterRole "turnout": list replicasets.apps`:                     streamed,
 	`ClusterRole "turnout": list bluegreens.turnout.dev`:               streamed,
 	`ClusterRole "turnout": list endpointslices.discovery.k8s.io`:      streamed,
@@ -33,12 +31,17 @@ var seldom = map[string]string{
 	`ClusterRole "turnout": get persistentvolumeclaims`:               "for a pod template that mounts one",
 	`ClusterRole "turnout": update bluegreens.turnout.dev/finalizers`: "needed with the admission plugin OwnerReferencesPermissionEnforcement",
 	`ClusterRole "turnout": attest releases.turnout.dev`:              "no request needs it; the admission policy of config/policy checks it",
+	`ClusterRole "turnout": delete jobs.batch`:                        "the Job of a migration goes with its release",
 	`ClusterRole "turnout": delete releases.turnout.dev`:              "releases beyond spec.historyLimit are deleted after 8 days",
 	`Role "turnout-own": get secrets turnout-github`:                  "the setup page reads its token while there is no GitHub App",
 	`Role "turnout-own": patch secrets turnout-github`:                "the setup page stores the GitHub App",
+	`Role "turnout-own": get configmaps`:                              "the cluster role has it, too; namespaced, this one alone",
 	`Role "turnout-own": update configmaps`:                           "for a namespace's second repository, or a repository's new number",
 	`Role "turnout-own": delete deliveries.turnout.dev`:               "handled deliveries are deleted after 8 days",
 }
+
+// skipped: a scenario that alone uses some rights did not run, for lack of a system's package.
+var skipped atomic.Bool
 
 // rightsFit reads the audit log of the stopped world. No request may have been refused,
 // and no right in config/rbac may be unused. Unused rights count only after a whole,
@@ -49,7 +52,7 @@ func rightsFit(status int) (int, error) {
 		return 1, err
 	}
 	wrong := audited.Complaints(seldom)
-	if status != 0 || flag.Lookup("test.run").Value.String() != "" || flag.Lookup("test.skip").Value.String() != "" {
+	if status != 0 || skipped.Load() || flag.Lookup("test.run").Value.String() != "" || flag.Lookup("test.skip").Value.String() != "" {
 		wrong = audited.Refused
 	}
 	if len(wrong) > 0 {
