@@ -33,16 +33,19 @@ func TestActsHaveOnlyTheirClients(t *testing.T) {
 			jobs.Create jobs.Delete jobs.Log jobs.Observe jobs.Others jobs.Plan jobs.Resume jobs.Stop
 			releases.UpdateRelease`),
 		v1alpha1.StepAttach: strings.Fields(`
+			client.Reader
 			releases.UpdateRelease
 			routes.Attach routes.CheckTranslation routes.Detach routes.NamesHealthCheck routes.News routes.Observe
 			routes.ReadyEndpoints routes.Referrers
 			workloads.CreateMissing workloads.Drift workloads.Evidence workloads.RaiseMinimum workloads.Stage
 			workloads.Unprotected`),
 		v1alpha1.StepStage: strings.Fields(`
+			client.Reader
 			releases.UpdateRelease
 			routes.Referrers
 			workloads.Evidence workloads.RaiseMinimum workloads.Scale workloads.Stage`),
 		v1alpha1.StepSize: strings.Fields(`
+			client.Reader
 			releases.UpdateRelease
 			routes.Attach routes.CheckTranslation routes.Detach routes.News routes.Observe
 			workloads.Evidence workloads.RaiseMinimum workloads.Scale workloads.Stage`),
@@ -66,7 +69,7 @@ func TestActsHaveOnlyTheirClients(t *testing.T) {
 			routes.CheckTranslation routes.News routes.Observe routes.Switch
 			workloads.HoldMinimum workloads.Stamp`),
 		v1alpha1.StepConfirm: strings.Fields(`
-			*deployer.asks *deployer.probers *url.URL *urlmap.Client deployer.Observer gate.Access
+			*deployer.asks *deployer.probers *url.URL *urlmap.Client client.Reader deployer.Observer gate.Access
 			routes.GroupStates routes.News routes.Poke`),
 		v1alpha1.StepSoak: strings.Fields(`
 			*deployer.calls *url.URL client.Reader deployer.Google gate.Access

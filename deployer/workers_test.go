@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/track"
@@ -242,7 +243,11 @@ func TestWorkersFollowUsersAfterALateRollback(t *testing.T) {
 func TestWorkersFollowUsersAfterInterference(t *testing.T) {
 	t.Parallel()
 	w := newWorldWithWorker(t)
-	pods := w.pods("my-python-app-mail")
+	var pods []corev1.Pod
+	w.until("the old workers", func() bool {
+		pods = w.pods("my-python-app-mail")
+		return len(pods) == workersSize
+	}, func() string { return fmt.Sprint(len(pods)) })
 	for i := range pods {
 		w.stick(&pods[i])
 	}
