@@ -23,8 +23,9 @@ type kubelet struct {
 	kube client.WithWatch
 
 	mu sync.Mutex
-	// broken images and pods crash on start; held ones start but are not ready.
-	broken, held map[string]bool
+	// broken images and pods crash on start; held ones start but are not ready; lingering ones use
+	// all of their grace period.
+	broken, held, lingering map[string]bool
 	// migrate says how the command of a migration's pod ends; it runs on while that is nil.
 	migrate func(*corev1.Pod) *corev1.ContainerStateTerminated
 	pods    map[string]*corev1.Pod
@@ -38,7 +39,10 @@ func startKubelet(t testing.TB, cfg *rest.Config, namespace string) *kubelet {
 	t.Helper()
 	kube, err := client.NewWithWatch(cfg, client.Options{Scheme: scheme()})
 	check(t, err)
-	k := &kubelet{kube: kube, broken: map[string]bool{}, held: map[string]bool{}, pods: map[string]*corev1.Pod{}, migrate: endsWith(0, "")}
+	k := &kubelet{
+		kube: kube, broken: map[string]bool{}, held: map[string]bool{}, lingering: map[string]bool{},
+		pods: map[string]*corev1.Pod{}, migrate: endsWith(0, ""),
+	}
 	// The test's context ends before the clean-up that deletes pods.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	w, err := kube.Watch(ctx, &corev1.PodList{}, client.InNamespace(namespace))
@@ -69,6 +73,9 @@ func (k *kubelet) handle(ctx context.Context, event watch.EventType, pod *corev1
 	}
 	k.pods[pod.Name] = pod
 	if pod.DeletionTimestamp != nil {
+		if k.match(k.lingering, pod.Name) {
+			return
+		}
 		zero := int64(0)
 		_ = k.kube.Delete(ctx, pod, &client.DeleteOptions{GracePeriodSeconds: &zero})
 		return
@@ -187,6 +194,13 @@ func (k *kubelet) hold(image string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.held[image] = true
+}
+
+// linger makes pods with this text in their name use all of their grace period.
+func (k *kubelet) linger(name string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.lingering[name] = true
 }
 
 // release makes the held pods ready.

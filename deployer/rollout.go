@@ -35,6 +35,13 @@ func (r rollout) run(ctx context.Context, a *attempt, want workload.StageRequest
 // put stages the request; it returns the zero pause once that is done. The findings about the
 // target are durable first: afterwards nobody can see what was there.
 func (r rollout) put(ctx context.Context, a *attempt, want workload.StageRequest) (pause, error) {
+	if track.Unsettled(a.rel, a.o) {
+		return pause{
+			message: fmt.Sprintf("the pod template of deployment %s changed: waits for its ReplicaSet", a.o.Target.Deployment),
+			waits:   track.WaitsForObject(v1alpha1.WaitsForDeployment, "", a.o.Target.Deployment),
+		}, nil
+	}
+	want.Keep = a.rel.Status.Milestones.Staged != nil
 	st, saved := &a.rel.Status, a.saved
 	if st.Drift != saved.Drift || len(st.Findings) != len(saved.Findings) || !slices.Equal(st.ConfigMaps, saved.ConfigMaps) {
 		if err := r.save(ctx, a); err != nil {

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/track"
@@ -243,14 +242,13 @@ func TestWorkersFollowUsersAfterALateRollback(t *testing.T) {
 func TestWorkersFollowUsersAfterInterference(t *testing.T) {
 	t.Parallel()
 	w := newWorldWithWorker(t)
-	var pods []corev1.Pod
+	w.kubelet.linger("mail-blue")
+	w.patch(w.worker(v1alpha1.Blue, 0), `{"spec":{"template":{"spec":{"terminationGracePeriodSeconds":600}}}}`)
 	w.until("the old workers", func() bool {
-		pods = w.pods("my-python-app-mail")
-		return len(pods) == workersSize
-	}, func() string { return fmt.Sprint(len(pods)) })
-	for i := range pods {
-		w.stick(&pods[i])
-	}
+		d := w.worker(v1alpha1.Blue, 0)
+		w.get(d)
+		return d.Status.ObservedGeneration == d.Generation && d.Status.UpdatedReplicas == workersSize && d.Status.AvailableReplicas == workersSize
+	}, func() string { return fmt.Sprint(len(w.pods("my-python-app-mail"))) })
 	w.run()
 	rel := w.submit("a")
 	w.await(rel, "the wait for the old workers", func(r *v1alpha1.Release) bool {

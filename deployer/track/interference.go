@@ -22,10 +22,22 @@ func Interference(r *v1alpha1.Release, o Observed) (message string, found bool) 
 	case m.SwitchedAt != nil && live != m.Target:
 		return o.Routes.String() + " was switched away from " + string(m.Target) + " by someone else", true
 	}
-	if s := m.Staged; s != nil && !moved(r, o) && m.SwitchedAt == nil && o.Target.TemplateHash != "" &&
-		(o.Target.TemplateHash != s.TemplateHash || o.Target.Image != s.Image) {
+	if s := m.Staged; s == nil || moved(r, o) || m.SwitchedAt != nil || !o.Target.DeploymentExists {
+		return "", false
+	} else if o.Target.Image != s.Image {
 		return "deployment " + o.Target.Deployment + " was changed by someone else: it now runs " + o.Target.Image + ", this release staged " +
 			s.Image, true
+	} else if o.Target.TemplateHash != "" && o.Target.TemplateHash != s.TemplateHash {
+		return "deployment " + o.Target.Deployment + " was changed by someone else: its pod template is no longer the one that this release " +
+			"staged", true
 	}
 	return "", false
+}
+
+// Unsettled reports whether the target has a pod template that its Deployment's controller has not
+// seen yet, after the release staged one. Somebody else wrote that, so nothing may be written over
+// it; [Interference] says so once its ReplicaSet exists. If somebody deleted the ReplicaSet
+// instead, it comes back as it was.
+func Unsettled(r *v1alpha1.Release, o Observed) bool {
+	return r.Status.Milestones.Staged != nil && o.Target.DeploymentExists && o.Target.TemplateHash == ""
 }

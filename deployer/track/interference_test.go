@@ -25,6 +25,10 @@ func TestInterference(t *testing.T) {
 		}, true},
 		{"users are sent to neither", func(_ *v1alpha1.Release, o *Observed) { o.Routes.Users = nil }, true},
 		{"the target's template is not known", func(_ *v1alpha1.Release, o *Observed) { o.Target.TemplateHash = "" }, false},
+		{"someone deployed to the target, which its controller has not seen", func(_ *v1alpha1.Release, o *Observed) {
+			o.Target.Image, o.Target.TemplateHash = "app:mine", ""
+		}, true},
+		{"someone deleted the target", func(_ *v1alpha1.Release, o *Observed) { o.Target = Side{Color: o.Target.Color} }, false},
 		{"nothing is staged yet", func(r *v1alpha1.Release, o *Observed) {
 			r.Status.Milestones.Staged, o.Target.Image = nil, "app:mine"
 		}, false},

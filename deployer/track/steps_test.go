@@ -32,7 +32,7 @@ func ready() (*v1alpha1.Release, Observed) {
 		Now:    epoch.Add(time.Minute),
 		Routes: routesTo(v1alpha1.Blue),
 		Target: Side{
-			Color: v1alpha1.Green, Replicas: 2, RolledOut: true, Image: "app@sha256:2", TemplateHash: "h2",
+			Color: v1alpha1.Green, DeploymentExists: true, Replicas: 2, RolledOut: true, Image: "app@sha256:2", TemplateHash: "h2",
 			Pods: []Pod{{Name: "g1"}, {Name: "g2"}},
 		},
 		Endpoints: []string{"g1", "g2"},

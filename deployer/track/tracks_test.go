@@ -65,7 +65,7 @@ func newModel(t *testing.T, seed uint64, kind v1alpha1.ReleaseKind) *model {
 	if w.rng.IntN(2) == 0 {
 		w.o.Routes.LoadBalancer = v1alpha1.LoadBalancerGCE
 	}
-	w.o.Target = Side{Color: w.live.Other(), Deployment: "target"}
+	w.o.Target = Side{Color: w.live.Other(), Deployment: "target", DeploymentExists: true}
 	w.o.Expands = kind == v1alpha1.Deploy && w.rng.IntN(3) == 0
 	if kind == v1alpha1.Deploy && w.rng.IntN(2) == 0 {
 		w.o.Canary = w.steps()
@@ -164,7 +164,7 @@ func (w *model) disturb(calm bool) {
 			w.template++
 		}
 	case 8: // the commit's image changes
-		if m.Built != nil {
+		if m.Built != nil && m.Staged == nil {
 			w.digest++
 			m.Built.Image = w.image()
 		}
@@ -185,7 +185,9 @@ func (w *model) meddle() {
 		return
 	}
 	w.meddled = true
-	switch t := &w.o.Target; w.rng.IntN(5) {
+	switch t := &w.o.Target; w.rng.IntN(6) {
+	case 5: // likewise, of the same image
+		t.TemplateHash, t.RolledOut = "", false
 	case 4:
 		if !w.alone && w.o.Routes.Gateway != nil { // other weights
 			w.foreign = true
@@ -333,11 +335,17 @@ func (w *model) take(s v1alpha1.Step) {
 
 func (w *model) stage() {
 	t, m, want := &w.o.Target, &w.r.Status.Milestones, w.image()
-	if theirs := t.TemplateHash == "somebodys" || t.TemplateHash != "" && t.Image == "app@sha256:somebodys"; theirs && !w.alone &&
-		m.Staged != nil {
+	if Unsettled(w.r, w.o) { // until the Deployment's controller has seen what somebody wrote
+		t.TemplateHash = "somebodys"
+		return
+	}
+	if theirs := t.TemplateHash == "somebodys" || t.Image == "app@sha256:somebodys"; theirs && !w.alone && m.Staged != nil {
 		w.t.Errorf("stages over what somebody else put on %s", t.Color)
 	}
 	hash := fmt.Sprint("h", w.template)
+	if m.Staged != nil { // only its size is ours from now on
+		want, hash = m.Staged.Image, m.Staged.TemplateHash
+	}
 	if w.mixed && t.Image == want && t.TemplateHash == hash { // scaled: its pods have users
 		for range max(0, int(w.o.Size-t.Replicas)) {
 			w.pods++

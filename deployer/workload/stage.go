@@ -43,6 +43,10 @@ type StageRequest struct {
 
 	// Replicas to run, at least 1.
 	Replicas int32
+
+	// Keep the pod template as it is: only the size is raised. A release that has staged its
+	// template once never writes one again, since another one is somebody else's.
+	Keep bool
 }
 
 // Stage makes the target's Deployment run a version, with template and size in one patch,
@@ -77,10 +81,11 @@ func (w *Workloads) Stage(ctx context.Context, bg *v1alpha1.BlueGreen, q StageRe
 	if pair.has(template, q.Replicas) {
 		return false, nil
 	}
-	return true, w.patch(ctx, pair.target, []operation{
-		{Op: "replace", Path: "/spec/template", Value: template},
-		{Op: "add", Path: "/spec/replicas", Value: q.Replicas},
-	})
+	patch := []operation{{Op: "add", Path: "/spec/replicas", Value: q.Replicas}}
+	if !q.Keep {
+		patch = append([]operation{{Op: "replace", Path: "/spec/template", Value: template}}, patch...)
+	}
+	return true, w.patch(ctx, pair.target, patch)
 }
 
 // staged reports whether the target runs the version.
@@ -131,6 +136,9 @@ func readPair(ctx context.Context, bg *v1alpha1.BlueGreen, target v1alpha1.Color
 
 // template returns the target's new pod template.
 func (p pair) template(bg *v1alpha1.BlueGreen, q StageRequest) (object, error) {
+	if q.Keep {
+		return part(p.target.Object, "spec", "template"), nil
+	}
 	r := recolor{label: track.ColorLabel(bg), from: q.Target.Other(), to: q.Target}
 	template := (&unstructured.Unstructured{Object: part(p.target.Object, "spec", "template")}).DeepCopy().Object
 	if bg.Spec.Template != v1alpha1.TemplateOwn {
