@@ -37,12 +37,16 @@ func (s *Server) webRoutes() *http.ServeMux {
 	mux.HandleFunc("GET /{owner}/{repo}/deployments", s.page("deployments"))
 	mux.HandleFunc("GET /{owner}/{repo}/pull/{number}", s.page("pull"))
 	mux.HandleFunc("GET /{owner}/{repo}/commit/{sha}", s.page("commit"))
-	mux.HandleFunc("POST /_sandbox/{owner}/{repo}/comments/{number}", s.form(func(f submitted) error {
+	mux.HandleFunc("POST /_sandbox/{owner}/{repo}/comments/{number}", s.form(func(f *submitted) error {
 		_, err := f.repo.Comment(f.pull.Number, f.user, strings.ReplaceAll(f.body, "\r\n", "\n"))
 		return err
 	}))
-	mux.HandleFunc("POST /_sandbox/{owner}/{repo}/merge/{number}", s.form(func(f submitted) error {
+	mux.HandleFunc("POST /_sandbox/{owner}/{repo}/merge/{number}", s.form(func(f *submitted) error {
 		_, err := f.pull.Merge(f.user)
+		return err
+	}))
+	mux.HandleFunc("POST /_sandbox/{owner}/{repo}/revert/{number}", s.form(func(f *submitted) (err error) {
+		f.pull, err = f.pull.Revert(f.user)
 		return err
 	}))
 	return mux
@@ -249,9 +253,9 @@ type submitted struct {
 	body string
 }
 
-// form executes a form and returns to the pull request's page. A refusal answers with its
+// form executes a form and leads to the page of its pull request. A refusal answers with its
 // reason.
-func (s *Server) form(do func(submitted) error) http.HandlerFunc {
+func (s *Server) form(do func(*submitted) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		repo := s.repos[strings.ToLower(r.PathValue("owner")+"/"+r.PathValue("repo"))]
@@ -267,10 +271,11 @@ func (s *Server) form(do func(submitted) error) http.HandlerFunc {
 			http.Error(w, err.Error(), http.StatusNotFound)
 			return
 		}
-		if err := do(submitted{repo: repo, pull: pull, user: user, body: r.PostFormValue("body")}); err != nil {
+		sent := &submitted{repo: repo, pull: pull, user: user, body: r.PostFormValue("body")}
+		if err := do(sent); err != nil {
 			http.Error(w, err.Error(), http.StatusUnprocessableEntity)
 			return
 		}
-		http.Redirect(w, r, pull.WebURL(), http.StatusSeeOther)
+		http.Redirect(w, r, sent.pull.WebURL(), http.StatusSeeOther)
 	}
 }

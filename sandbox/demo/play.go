@@ -10,12 +10,15 @@ import (
 )
 
 // proposal is a pull request for a person to play with. Each changes lines of its own, so they can be
-// merged in any order.
+// merged, and reverted, in any order.
 type proposal struct {
 	branch, title, body string
 	file                string // of the example
 	change              edit
 }
+
+// stays ends the text of a bad version.
+const stays = "\n\nAs on any branch, the mistake stays: versions that you merge later have it, too, until you press *Revert* here and merge that."
 
 // proposals are a good version, a slow one and two bad ones.
 var proposals = []proposal{ //nolint:gochecknoglobals // a table
@@ -33,13 +36,13 @@ var proposals = []proposal{ //nolint:gochecknoglobals // a table
 	{
 		branch: "settings", title: "Read the settings from the database", file: "app.py",
 		body: "A **bad** version: it ends on start, since `DATABASE_URL` is not set. Users keep the version that they have, and the comment " +
-			"shows the line of the log that says why.",
+			"shows the line of the log that says why." + stays,
 		change: replacing("app.py", "    version = read_version()\n", "    version = read_version()\n"+
 			"    if \"DATABASE_URL\" not in os.environ:\n        sys.exit(\"settings: DATABASE_URL is not set\")\n"),
 	},
 	{
 		branch: "health", title: "Rework the health page", file: "app.py",
-		body:   "A **bad** version: it starts, and its `/healthz` says `degraded`. The gate keeps it from users.",
+		body:   "A **bad** version: it starts, and its `/healthz` says `degraded`. The gate keeps it from users." + stays,
 		change: replacing("app.py", `{"status": "ok", "version"`, `{"status": "degraded", "version"`),
 	},
 }
@@ -50,6 +53,11 @@ func Adopt(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	return s.play(ctx)
+}
+
+// play adopts the example and opens the pull requests.
+func (s *story) play(ctx context.Context) error {
 	if err := s.adopt(ctx); err != nil {
 		return err
 	}

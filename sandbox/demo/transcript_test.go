@@ -5,6 +5,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -106,11 +107,21 @@ func rewrite(t *testing.T, page string, block *regexp.Regexp, text string) {
 func run(t *testing.T) string {
 	t.Helper()
 	var out bytes.Buffer
+	o := start(t, &out)
+	if err := Run(context.WithoutCancel(t.Context()), o); err != nil {
+		t.Fatalf("%v; it printed\n%s", err, &out)
+	}
+	return out.String()
+}
+
+// start starts a world and Turnout in it.
+func start(t *testing.T, out io.Writer) Options {
+	t.Helper()
 	dir := t.TempDir()
 	ctx := t.Context()
 	w, err := world.Start(ctx, world.Options{
 		Inside: inside, Dir: dir, CRDs: []string{project + "/config/crd"}, Seeds: Seeds(project), BackoffScale: 0.1,
-		LoadBalancer: gclb.Config{Speed: Speed}, Audit: turnout.Auditing(), Progress: func(line string) { fmt.Fprintln(&out, line) },
+		LoadBalancer: gclb.Config{Speed: Speed}, Audit: turnout.Auditing(), Progress: func(line string) { fmt.Fprintln(out, line) },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -128,14 +139,11 @@ func run(t *testing.T) string {
 			t.Error(err)
 		}
 	})
-	fmt.Fprintln(&out, "turnout serve is ready")
+	fmt.Fprintln(out, "turnout serve is ready")
 	if err := w.AwaitLoadBalancer(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if err := Run(context.WithoutCancel(ctx), Options{Project: project, World: w, Turnout: binary, Out: &out}); err != nil {
-		t.Fatalf("%v; it printed\n%s", err, &out)
-	}
-	return out.String()
+	return Options{Project: project, World: w, Turnout: binary, Out: out}
 }
 
 // nothingRefused checks in the API server's audit log that config/rbac grants enough for the demo.

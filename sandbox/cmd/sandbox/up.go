@@ -172,7 +172,8 @@ func printAddresses(out io.Writer, w *world.World, t *turnout.Turnout) {
 		"  bin/sandbox exec -- turnout status -A\n  bin/sandbox exec -- kubectl get bg,rel,pods -A\n")
 	hub := w.GitHub.URL()
 	fmt.Fprintf(out, "\nFour pull requests are open: a good version, a slow one and two bad ones. Merge one, and say what to do with it, as\n"+
-		"alice (who may write) or rita (who may not), on its page or by\n"+
+		"alice (who may write) or rita (who may not), on its page or by the commands below. After a bad one, press Revert on its page\n"+
+		"and merge that: until then later versions have its mistake, too.\n"+
 		"  curl -d user=alice %[1]s/_sandbox/acme/my-python-app/merge/1\n"+
 		"  curl -d user=alice --data-urlencode body=/rollback %[1]s/_sandbox/acme/my-python-app/comments/1\n"+
 		"Or push a change of your own; any password will do:\n"+
