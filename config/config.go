@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-//go:embed kustomization.yaml crd namespaced policy/*.yaml rbac serve
+//go:embed kustomization.yaml crd namespaced policy/*.yaml rbac serve webhook
 var files embed.FS
 
 // Image is the name of Turnout's image in these files.

@@ -65,7 +65,8 @@ func TestARevertOfChangedLinesIsRefused(t *testing.T) {
 	bad := proposes(t, w, "bad", map[string]string{"app.py": "print('bad')\n"})
 	_, err := bad.Merge(w.writer)
 	check(t, err)
-	_, err = w.repo.CommitFiles(Commit{Branch: "main", Message: "more", Files: Text(map[string]string{"app.py": "print('worse')\n"}), Author: w.writer})
+	worse := Text(map[string]string{"app.py": "print('worse')\n"})
+	_, err = w.repo.CommitFiles(Commit{Branch: "main", Message: "more", Files: worse, Author: w.writer})
 	check(t, err)
 	if _, err := bad.Revert(w.writer); err == nil || !strings.Contains(err.Error(), "app.py") {
 		t.Errorf("it does not name the file: %v", err)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,12 +13,10 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	"github.com/turnout-dev/turnout/config"
-	"github.com/turnout-dev/turnout/internal/setup"
 )
 
 // fieldOwner is the field manager of installed objects.
@@ -35,6 +32,7 @@ const (
 type installation struct {
 	clusterFlags
 	config.Options
+	webhook                webhookWay
 	only                   string
 	dryRun, upgrade, force bool
 	timeout                time.Duration
@@ -48,6 +46,7 @@ func installCommand() *cobra.Command {
 		Short: "Install Turnout in a cluster, or upgrade it",
 		Long: "Install Turnout in the namespace turnout: CRDs, admission policies, rights and the Deployment, as config/ of\n" +
 			"the repository describes them. It moves no users. With --upgrade it shows what it changes in an install.\n" +
+			"With --webhook-host it also makes an Ingress, or a Gateway, with a certificate for GitHub's webhooks, on GKE.\n" +
 			"With --namespaces Turnout gets rights in those namespaces and its own only; what is cluster-wide an\n" +
 			"administrator applies once, by --only cluster-wide.",
 		Args: arguments{}.check,
@@ -63,6 +62,7 @@ func installCommand() *cobra.Command {
 		"serve these namespaces only; default: the whole cluster, or with --upgrade those it serves")
 	f.StringVar(&i.only, "only", "",
 		"with --namespaces: apply only the part that is "+onlyClusterWide+", or only that which is "+onlyNamespaced)
+	i.webhook.bind(f)
 	f.BoolVar(&i.dryRun, "dry-run", false, "print the objects as YAML, without a cluster")
 	f.BoolVar(&i.upgrade, "upgrade", false, "change an install that is there, and show every field that changes")
 	f.BoolVar(&i.force, "force-conflicts", false, "take over fields that somebody else set, such as kubectl")
@@ -73,6 +73,9 @@ func installCommand() *cobra.Command {
 func (i *installation) run(ctx context.Context) error {
 	if i.only != "" && (len(i.Namespaces) == 0 && !i.upgrade || i.only != onlyClusterWide && i.only != onlyNamespaced) {
 		return fmt.Errorf("--only %q: with --namespaces it is %s or %s; without, there is one part", i.only, onlyClusterWide, onlyNamespaced)
+	}
+	if err := i.webhook.check(i.only); err != nil {
+		return err
 	}
 	if i.dryRun {
 		objects, err := i.objects()
@@ -86,6 +89,9 @@ func (i *installation) run(ctx context.Context) error {
 		return err
 	}
 	left, err := i.meet(ctx, c)
+	if err == nil {
+		err = i.webhook.known(c)
+	}
 	if err != nil {
 		return err
 	}
@@ -111,15 +117,19 @@ func (i *installation) run(ctx context.Context) error {
 // objects are the objects to apply.
 func (i *installation) objects() ([]*unstructured.Unstructured, error) {
 	wide, own, err := config.Parts(i.Options)
+	if err != nil {
+		return nil, fmt.Errorf("--image: %w", err)
+	}
+	webhook, err := i.webhook.objects()
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("--image: %w", err)
+		return nil, err
 	case i.only == onlyClusterWide:
 		return wide, nil
 	case i.only == onlyNamespaced:
-		return own, nil
+		return append(own, webhook...), nil
 	}
-	return append(wide, own...), nil
+	return slices.Concat(wide, own, webhook), nil
 }
 
 // meet looks for an existing install. Without --upgrade that is an error. With it, Turnout
@@ -220,94 +230,4 @@ func printObjects(out io.Writer, objects []*unstructured.Unstructured) error {
 		}
 	}
 	return nil
-}
-
-// settle waits until everything is in effect, and says what to do next.
-func (i *installation) settle(ctx context.Context, c *cluster, objects []*unstructured.Unstructured) error {
-	for _, object := range objects {
-		if object.GetKind() != "CustomResourceDefinition" {
-			continue
-		}
-		if err := c.await(ctx, object, established); err != nil {
-			return err
-		}
-	}
-	if i.only == onlyClusterWide {
-		return say(i.out, "The cluster-wide part is in effect. Next, whoever may write in the namespaces: turnout install --only "+onlyNamespaced)
-	}
-	token, err := (&setup.Secret{Client: c.kube, Namespace: config.Namespace}).Issue(ctx)
-	if err != nil {
-		return err
-	}
-	if token != "" {
-		return say(i.out, fmt.Sprintf(nextSteps, token))
-	}
-	for _, object := range objects {
-		if object.GetKind() != "Deployment" {
-			continue
-		}
-		if err := c.await(ctx, object, available); err != nil {
-			return err
-		}
-	}
-	return say(i.out, "Turnout runs.")
-}
-
-// nextSteps is what only a person can do.
-const nextSteps = `Installed. Turnout starts once it has a GitHub App (docs/install.md):
-  1. Expose port 80 of the Service turnout/turnout over HTTPS at a host of yours, for GitHub's webhooks.
-  2. Register the App at http://localhost:8081/setup, which this command opens:
-       kubectl -n turnout port-forward deployment/turnout 8081:8081
-     The page asks for this token, until the App is registered:
-       %s
-  3. Give the ServiceAccount turnout/turnout its Google roles.
-  4. Grant each namespace its repositories and projects:
-       kubectl annotate namespace NAMESPACE turnout.dev/repositories=OWNER/NAME turnout.dev/projects=PROJECT
-  5. Let Turnout say what is missing:
-       turnout doctor`
-
-// await waits until an object is in effect; state says briefly what is missing.
-func (c *cluster) await(ctx context.Context, object *unstructured.Unstructured, state func(*unstructured.Unstructured) string) error {
-	var missing string
-	err := wait.PollUntilContextCancel(ctx, 200*time.Millisecond, true, func(ctx context.Context) (bool, error) {
-		now := object.DeepCopy()
-		if err := c.kube.Get(ctx, client.ObjectKeyFromObject(object), now); err != nil {
-			missing = cmp.Or(missing, err.Error())
-			return false, nil
-		}
-		missing = state(now)
-		return missing == "", nil
-	})
-	if err != nil {
-		return fmt.Errorf("waiting for %s: %s (%w)", nameOf(object), missing, err)
-	}
-	return nil
-}
-
-// established says what a CRD lacks before its objects can be written.
-func established(crd *unstructured.Unstructured) string { return lacks(crd, "Established") }
-
-// available says what a Deployment lacks before all of its pods run its template.
-func available(d *unstructured.Unstructured) string {
-	observed, _, _ := unstructured.NestedInt64(d.Object, "status", "observedGeneration")
-	want, _, _ := unstructured.NestedInt64(d.Object, "spec", "replicas")
-	updated, _, _ := unstructured.NestedInt64(d.Object, "status", "updatedReplicas")
-	ready, _, _ := unstructured.NestedInt64(d.Object, "status", "availableReplicas")
-	all, _, _ := unstructured.NestedInt64(d.Object, "status", "replicas")
-	if observed == d.GetGeneration() && updated == want && ready == want && all == want {
-		return ""
-	}
-	return fmt.Sprintf("%d of %d pods run the new version, %d are available; the events of its pods in namespace %s show why", updated, want,
-		ready, d.GetNamespace())
-}
-
-// lacks names a condition that is not true.
-func lacks(object *unstructured.Unstructured, condition string) string {
-	all, _, _ := unstructured.NestedSlice(object.Object, "status", "conditions")
-	for _, one := range all {
-		if c, ok := one.(map[string]any); ok && c["type"] == condition && c["status"] == "True" {
-			return ""
-		}
-	}
-	return "it is not " + condition
 }

@@ -30,9 +30,12 @@ type emptyCluster struct {
 	kubeconfig string
 }
 
-func newEmptyCluster(t *testing.T) *emptyCluster {
+func newEmptyCluster(t *testing.T) *emptyCluster { return newClusterOf(t) }
+
+// newClusterOf is a cluster with the kinds of some folders.
+func newClusterOf(t *testing.T, crds ...string) *emptyCluster {
 	t.Helper()
-	plane, err := controlplane.Start(t.Context(), controlplane.Options{})
+	plane, err := controlplane.Start(t.Context(), controlplane.Options{CRDs: crds})
 	check(t, err)
 	t.Cleanup(plane.Stop)
 	scheme := runtime.NewScheme()

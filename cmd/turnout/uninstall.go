@@ -65,6 +65,9 @@ func (c *cluster) uninstall(ctx context.Context, out io.Writer, records, force b
 	if err != nil {
 		return err
 	}
+	if err := c.removeWebhook(ctx, out); err != nil {
+		return err
+	}
 	for _, object := range slices.Backward(objects) {
 		if !records && (object.GetKind() == "CustomResourceDefinition" || object.GetKind() == "Namespace") {
 			continue

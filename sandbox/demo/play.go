@@ -18,7 +18,8 @@ type proposal struct {
 }
 
 // stays ends the text of a bad version.
-const stays = "\n\nAs on any branch, the mistake stays: versions that you merge later have it, too, until you press *Revert* here and merge that."
+const stays = "\n\nAs on any branch, the mistake stays: versions that you merge later have it, too, until you press *Revert* here and " +
+	"merge that."
 
 // proposals are a good version, a slow one and two bad ones.
 var proposals = []proposal{ //nolint:gochecknoglobals // a table

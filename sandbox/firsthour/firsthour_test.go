@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -92,13 +91,8 @@ func begin(t *testing.T) *story {
 
 // install installs Turnout, and leads it to the sandbox's GitHub and Google, and GitHub to it.
 func (s *story) install() {
-	token := s.find(s.types("turnout install --image "+running.image), `until the App is registered:\n\s+(\S+)`)
-	hook, err := os.ReadFile("testdata/webhook.yaml")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.writes("webhook.yaml", string(hook))
-	s.types("kubectl apply -n turnout -f webhook.yaml")
+	out := s.types("turnout install --image " + running.image + " --webhook-host " + hookHost)
+	token := s.find(out, `until the App is registered:\n\s+(\S+)`)
 	s.tell("(the sandbox's GitHub and Google are elsewhere)")
 	s.types("kubectl -n turnout set env deployment/turnout TURNOUT_GITHUB_URL=" + running.GitHub.URL() +
 		" STORAGE_EMULATOR_HOST=" + running.StorageHost + " TURNOUT_CLOUDBUILD_ENDPOINT=" + running.CloudBuild.Endpoint() +
@@ -119,17 +113,8 @@ func (s *story) register() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	const page = "http://localhost:8081/setup"
-	s.tell("(in a browser, %s)", page)
-	s.sends(page+"/session", url.Values{"token": {string(token)}})
-	text := s.sends(page+"/app", url.Values{"name": {"Turnout"}, "organization": {"acme"}, "webhook": {"https://" + hookHost + "/webhook"}})
-	manifest := url.Values{"manifest": {s.find(text, `name="manifest" value="([^"]*)"`)}}
-	text = s.sends(s.find(text, `action="([^"]*settings/apps/new[^"]*)"`), manifest)
-	manifest.Set("name", "Turnout")
-	manifest.Set("owner", "acme")
-	manifest.Set("state", s.find(text, `name="state" value="([^"]*)"`))
-	text = s.sends(running.GitHub.URL()+"/_sandbox/apps", manifest)
-	if !strings.Contains(text, "is registered") || strings.Contains(text, "did not arrive") {
+	s.tell("(in a browser, %s)", setupPage)
+	if text := s.registerApp(string(token)); !strings.Contains(text, "is registered") || strings.Contains(text, "did not arrive") {
 		s.t.Fatalf("the last page is\n%s", text)
 	}
 	s.tell("the App is registered, and its test delivery arrived; alice installs it on acme/web")

@@ -3,7 +3,9 @@
 // until a release was rolled back. Nothing in the cluster is Turnout's before `turnout install`.
 //
 // Turnout runs as the Deployment that `turnout install` applies, in a pod of the sandbox's nodes:
-// with the image's files alone, read-only, as that Deployment's user.
+// with the image's files alone, read-only, as that Deployment's user. The person registers the App in
+// Chromium where it is installed; elsewhere the forms of the pages are sent as a browser would, which
+// shows nothing of what only browsers do: that is for internal/setup to test.
 package firsthour
 
 import (

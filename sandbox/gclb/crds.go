@@ -14,13 +14,14 @@ import (
 // definition is a custom resource of Google's controllers.
 type definition struct{ group, version, kind, plural, scope string }
 
-// definitions are those that the controllers install, and the one that GKE installs, which they
-// wait for if several subnets are allowed.
+// definitions are those that the controllers install, and those that GKE installs: one which they wait
+// for if several subnets are allowed, and the one of certificates, which nothing here issues.
 var definitions = []definition{ //nolint:gochecknoglobals // a table
 	{"cloud.google.com", "v1", "BackendConfig", "backendconfigs", "Namespaced"},
 	{"networking.gke.io", "v1beta1", "FrontendConfig", "frontendconfigs", "Namespaced"},
 	{"networking.gke.io", "v1beta1", "ServiceNetworkEndpointGroup", "servicenetworkendpointgroups", "Namespaced"},
 	{"networking.gke.io", "v1", "NodeTopology", "nodetopologies", "Cluster"},
+	{"networking.gke.io", "v1", "ManagedCertificate", "managedcertificates", "Namespaced"},
 }
 
 // announce creates the definitions, empty, before the controllers replace them with their own.
