@@ -38,7 +38,7 @@ func (act relieveAct) do(ctx context.Context, a *attempt) (pause, error) {
 	case err != nil || p.rests():
 		return p, err
 	default:
-		a.say("tasks go to " + workerNames(a.o.Workers, to))
+		a.say("tasks go to " + workerNames(a.o.Workers, to) + keptNames(a, from))
 	}
 	now := metav1.NewTime(a.o.Now)
 	a.rel.Status.Milestones.RelievedAt = &now

@@ -59,7 +59,7 @@ func (act workersAct) do(ctx context.Context, a *attempt) (pause, error) {
 	}
 	now := metav1.NewTime(a.o.Now)
 	m.WorkersAt = &now
-	a.say("tasks go to " + workerNames(a.o.Workers, a.target()))
+	a.say("tasks go to " + workerNames(a.o.Workers, a.target()) + keptNames(a, a.target().Other()))
 	return pause{}, nil
 }
 

@@ -15,6 +15,7 @@ type beside struct {
 	asks, maps *asks
 	reaches    *reaches
 	dryRuns    *dryRuns
+	queues     *queueLooks
 }
 
 // hear takes note of what a look has read: the releases, and people's commands.
@@ -35,6 +36,7 @@ func (b beside) leave(app client.ObjectKey) {
 	b.maps.leave(app)
 	b.reaches.forget(app)
 	b.dryRuns.forget(app)
+	b.queues.forget(app)
 }
 
 // giveUp ends what only the claim's holder does.

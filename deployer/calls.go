@@ -1,6 +1,7 @@
 package deployer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -112,6 +113,8 @@ type question struct {
 	transfer bool
 	// few: nobody waits for it, and only a few of these run at once.
 	few bool
+	// limit of the time that it takes; 0 means callLimit.
+	limit time.Duration
 	// effect: it changes something. It is not cancelled with its release, since its result shows
 	// what to undo.
 	effect bool
@@ -180,7 +183,7 @@ func (t *turn) begin(q question, do func(context.Context) (any, error)) (*call, 
 	if o.closed {
 		return nil, errStopping
 	}
-	limit := callLimit
+	limit := cmp.Or(q.limit, callLimit)
 	if q.transfer {
 		limit = transferLimit
 	}

@@ -13,6 +13,7 @@ import (
 // workerJourneys have cells for some of their effects only.
 var workerJourneys = map[string]func(effect string) bool{
 	"deploy with a worker": ofWorkers, "undo with a worker": ofWorkers, "restore with a worker": ofTasks, "rollback with a worker": ofWorkers,
+	"deploy with a queue": ofQueues,
 }
 
 // ofWorkers: an effect concerns workers, singletons or CronJobs, or what comes right after them.
@@ -28,6 +29,11 @@ func ofTasks(effect string) bool {
 	return strings.Contains(effect, "/mail-") || slices.Contains([]string{
 		setSingleton, setCronJob, "release: RecalledAt", "release: RelievedAt", "release: SingletonsBackAt",
 	}, effect)
+}
+
+// ofQueues: an effect concerns workers that work on after the release.
+func ofQueues(effect string) bool {
+	return strings.Contains(effect, "/mail-") || slices.Contains([]string{"release: WorkersAt", "application: WorkersOwed"}, effect)
 }
 
 // newWorldOfTasks has a worker, a singleton and a CronJob.
@@ -85,6 +91,31 @@ var workersDeploy = journey{name: "deploy with a worker", start: func(t testing.
 	"release: SoakedAt",
 	"release: FinishedAt",
 	"application: no Active",
+})}
+
+// The old workers are stopped after the release.
+var queueDeploy = journey{name: "deploy with a queue", start: func(t testing.TB) (*world, *v1alpha1.Release) {
+	w, q := newWorldWithQueues(t)
+	q.set(v1alpha1.Blue, nil)
+	return w, w.submit("a")
+}, expect: func(w *world, rel *v1alpha1.Release) {
+	w.expectDeployed(rel)
+	w.awaitStopped(v1alpha1.Blue)
+	w.expectWorkers(0, workersSize, true)
+}, effects: slices.Concat(untilWorkers, []string{
+	"PATCH deployments/green add annotations/switch",
+	"release: WorkersAt",
+	"release: SwitchIntendedAt",
+	"PATCH ingresses/ingress replace rules/http/paths/backend/service/name",
+	"release: SwitchedAt",
+	"application: LastSwitch",
+	"release: ConfirmedAt",
+	"release: SoakStartedAt",
+	"release: SoakedAt",
+	"application: WorkersOwed",
+	"release: FinishedAt",
+	"application: no Active",
+	stopBlue,
 })}
 
 var workersUndo = journey{name: "undo with a worker", ends: v1alpha1.ReleaseFailed, start: func(t testing.TB) (*world,

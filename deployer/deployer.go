@@ -73,6 +73,9 @@ type Deployer struct {
 	// AskEvery is how often to ask the public address which version answers while nothing shows
 	// that a switch was taken up. The zero value means 15 s.
 	AskEvery time.Duration
+	// QueueEvery is how often to ask whether the queue of a worker that users left is empty. The zero
+	// value means 10 s.
+	QueueEvery time.Duration
 	// URLMaps reads the URL maps of Google's load balancers. Optional: by default, none are read.
 	URLMaps *urlmap.Client
 	// Monitoring is the address of Cloud Monitoring. Optional: Google's by default. An address
@@ -100,6 +103,7 @@ type Deployer struct {
 	calls        calls
 	reaches      reaches
 	dryRuns      dryRuns
+	queueLooks   queueLooks
 	looks        looks
 	wiring       sync.Once
 	looking      looking // built by wired

@@ -296,6 +296,9 @@ func ofApplication(bg *v1alpha1.BlueGreen, err error) []string {
 			all = append(all, "application: no Active")
 		}
 	}
+	if st.WorkersOwed != nil {
+		all = append(all, "application: WorkersOwed")
+	}
 	if st.Schema != nil {
 		all = append(all, "application: Schema")
 	}

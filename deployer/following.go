@@ -2,6 +2,7 @@ package deployer
 
 import (
 	"context"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -29,42 +30,47 @@ func noteOwed(a *attempt) {
 
 // following lets workers follow users after the release that moved them.
 type following struct {
-	workers interface {
+	routes   referrersReader
+	emptying emptying
+	workers  interface {
 		workerStopper
 		Recall(ctx context.Context, bg *v1alpha1.BlueGreen, s track.WorkerSide, size int32, by string) error
 	}
 }
 
-// follow starts the workers of the users' version, and once they work stops the others. It writes
-// each of them once: whoever scales one after that wins. Nobody waits for it.
+// follow starts the workers of the users' version, and once they work stops the others, those with
+// a queue of their own once it is empty. It writes each of them once: whoever scales one after that
+// wins. Nobody waits for it but the next deploy.
 func (f following) follow(ctx context.Context, w *work, active *v1alpha1.Release) {
 	owed, live := w.bg.Status.WorkersOwed, w.o.Routes.Live()
 	if owed == nil || live == "" || w.bg.Status.Active != nil && !leavesWorkers(active) {
 		return
 	}
 	settled := true
+	owed.Kept = nil
 	for _, worker := range w.o.Workers {
-		if worker.Follows(owed.By) {
+		step, err := f.step(ctx, w, worker)
+		if step == track.FollowNothing {
 			continue
 		}
-		to, from := worker.Sides[live], worker.Sides[live.Other()]
-		if !to.DeploymentExists {
-			continue // there is nothing to return to, and somebody must do the work
-		}
 		settled = false
-		var err error
+		to, from := worker.Sides[live], worker.Sides[live.Other()]
 		switch {
-		case to.MovedBy != owed.By:
+		case err != nil:
+		case step == track.FollowRecall:
 			err = f.workers.Recall(ctx, w.bg, to, track.WorkerSize(to, from, true), owed.By)
-		case to.Works():
+		case step == track.FollowStop:
 			err = f.workers.Stop(ctx, w.bg, from, owed.By)
 		}
 		if err == nil {
 			continue // the watch of its Deployment continues
 		}
-		wait := retryShrink
-		if apierrors.IsConflict(err) {
+		wait := retryMinimum
+		switch {
+		case apierrors.IsConflict(err):
 			wait = afterRace
+		case apierrors.IsForbidden(err):
+			wait = retryShrink
 		}
 		w.log.WarnContext(ctx, "a worker will follow users later", "worker", worker.Name, "error", err)
 		w.wakeAt(w.o.Now.Add(wait))
@@ -72,6 +78,39 @@ func (f following) follow(ctx context.Context, w *work, active *v1alpha1.Release
 	if settled {
 		w.bg.Status.WorkersOwed = nil
 	}
+}
+
+// step finds out what makes a worker follow users next. It asks its pods about their queue, and who
+// else sends users there, only if that decides.
+func (f following) step(ctx context.Context, w *work, worker track.Worker) (track.FollowStep, error) {
+	owed, live := w.bg.Status.WorkersOwed, w.o.Routes.Live()
+	d := track.Departure{Now: w.o.Now, DrainedAt: track.DrainedAt(w.bg, live.Other(), ""), Reached: w.o.Unconfirmed}
+	step := worker.Next(owed.By, live, d)
+	if step == track.FollowAsk {
+		d.Queue = f.emptying.ask(ctx, w, worker)
+		step = worker.Next(owed.By, live, d)
+		if step == track.FollowStop {
+			users, err := f.routes.Referrers(ctx, w.bg.Namespace, w.bg.Side(live.Other()).Service)
+			if err != nil {
+				return track.FollowAsk, err
+			}
+			if len(users) > 0 {
+				d.Reached = "service " + w.bg.Side(live.Other()).Service + " is still used by " + strings.Join(users, ", ")
+				w.wakeAt(w.o.Now.Add(retryShrink))
+				step = worker.Next(owed.By, live, d)
+			}
+		}
+	}
+	if step == track.FollowDrain || step == track.FollowAsk {
+		if w.o.Now.Before(d.DrainedAt) {
+			w.wakeAt(d.DrainedAt)
+		}
+		state, detail := d.State()
+		owed.Kept = append(owed.Kept, v1alpha1.KeptWorker{
+			Worker: worker.Name, Deployment: worker.Sides[live.Other()].Deployment, State: state, Detail: detail,
+		})
+	}
+	return step, nil
 }
 
 // leavesWorkers reports whether the active release leaves workers as they are so far.

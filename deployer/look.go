@@ -43,6 +43,7 @@ type looking struct {
 	driving     driving
 	upkeeping   upkeeping
 	following   following
+	keeping     keeping
 	minimum     minimum
 	migrating   migrating
 	contracting contracting
@@ -170,6 +171,7 @@ func (l looking) run(ctx context.Context, w *work) error {
 		}
 	}
 	l.following.follow(ctx, w, active)
+	l.keeping.note(w)
 	l.minimum.minimums(ctx, w, active)
 	if err := l.collect(ctx, w); err != nil {
 		return err

@@ -80,7 +80,7 @@ func userPort(ports []track.Port, routed []track.Backend) int32 {
 // of adds what concerns one release. The claim fixes its target.
 func (s observing) of(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha1.Release, o track.Observed) (track.Observed, error) {
 	o.Target, o.Previous, o.Endpoints, o.Size, o.Wanted, o.DrainedAt = track.Side{}, track.Side{}, nil, 0, 0, time.Time{}
-	o.Groups, o.LeftAt, o.Settle = nil, time.Time{}, s.settle
+	o.Groups, o.LeftAt, o.Settle, o.Behind = nil, time.Time{}, s.settle, nil
 	target := rel.Status.Milestones.Target
 	if target == "" {
 		return o, nil
@@ -100,6 +100,7 @@ func (s observing) of(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha1
 	o.Size, o.Wanted = track.Size(least, o.Previous, o.Target)
 	o.Freshness = bg.Spec.Gate.Freshness.Duration
 	o.Locked = bg.Status.Lock != nil
+	o.Behind = track.Behind(rel, o)
 	o.DrainedAt = track.DrainedAt(bg, target, string(rel.UID))
 	if last := bg.Status.LastSwitch; last != nil && last.From.Color == target && last.UID != string(rel.UID) && !last.Shrunk {
 		o.LeftAt = last.At.Time

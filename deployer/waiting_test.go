@@ -90,6 +90,9 @@ func tellsOf(f v1alpha1.Waiting, message string) bool {
 		if f.Because == v1alpha1.BecauseWithdraw {
 			return says(" has drained, " + track.Clock(f.Until.Time))
 		}
+		if f.Because == v1alpha1.BecauseQueue {
+			return says(f.Object)
+		}
 		return message == "waits until the last switch has drained, "+track.Clock(f.Until.Time)
 	case v1alpha1.WaitsForTakeUp:
 		return message == "waits until the load balancer takes up the last switch: "+f.Detail

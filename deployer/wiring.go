@@ -38,7 +38,7 @@ func (d *Deployer) wire() looking {
 		status: p.status, telling: telling, withdrawal: withdrawal{telling},
 		beside: beside{
 			looks: &d.looks, calls: &d.calls, probers: &d.probers, live: &d.live, asks: &d.asks, maps: &d.maps, reaches: &d.reaches,
-			dryRuns: &d.dryRuns,
+			dryRuns: &d.dryRuns, queues: &d.queueLooks,
 		},
 		inspection: inspection{
 			cached: d.Client, uncached: d.Routes.Reader, resolve: d.Resolve, facts: &d.facts, telling: telling,
@@ -54,7 +54,11 @@ func (d *Deployer) wire() looking {
 		queue:       queue,
 		contracting: contracting{queue: queue, record: d.Record, older: workload.Older{Reader: d.Record.Reader}},
 		upkeeping:   upkeeping{shrinking: p.shrinking, routes: d.Routes},
-		following:   following{workers},
-		minimum:     minimum{d.Workloads}, migrating: p.migrating,
+		following: following{
+			routes: d.Routes, workers: workers,
+			emptying: emptying{pods: d.Pods, calls: &d.calls, looks: &d.queueLooks, every: d.QueueEvery},
+		},
+		keeping: keeping{telling},
+		minimum: minimum{d.Workloads}, migrating: p.migrating,
 	}
 }

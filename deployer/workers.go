@@ -33,10 +33,16 @@ type workerEvidence interface {
 type halting struct{ workers workerStopper }
 
 // stop stops a side's workers, and waits until they have ended, or had all of their grace period
-// for it. Then it returns the zero pause.
+// for it. Then it returns the zero pause. Workers with tasks of users in a queue of their own run on.
 func (s halting) stop(ctx context.Context, a *attempt, c v1alpha1.Color) (pause, error) {
 	by := track.WorkersBy(a.rel)
+	var stops []track.Worker
 	for _, w := range a.o.Workers {
+		if track.StopsWithRelease(a.rel, w, c) {
+			stops = append(stops, w)
+		}
+	}
+	for _, w := range stops {
 		switch err := s.workers.Stop(ctx, a.bg, w.Sides[c], by); {
 		case apierrors.IsConflict(err):
 			return workerChanged(a, w.Sides[c]), nil
@@ -44,7 +50,7 @@ func (s halting) stop(ctx context.Context, a *attempt, c v1alpha1.Color) (pause,
 			return pause{}, err
 		}
 	}
-	for _, w := range a.o.Workers {
+	for _, w := range stops {
 		side := w.Sides[c]
 		if side.Ended(a.o.Now) {
 			continue
@@ -85,6 +91,20 @@ func workerNames(workers []track.Worker, c v1alpha1.Color) string {
 		names = append(names, fmt.Sprintf("%s at size %d", w.Sides[c].Deployment, w.Sides[c].Replicas))
 	}
 	return strings.Join(names, ", ")
+}
+
+// keptNames says which workers of a side work on after a release; "" if none does.
+func keptNames(a *attempt, c v1alpha1.Color) string {
+	var names []string
+	for _, w := range a.o.Workers {
+		if s := w.Sides[c]; s.Replicas > 0 && !track.StopsWithRelease(a.rel, w, c) {
+			names = append(names, s.Deployment)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "; until their queues are empty, these work on: " + strings.Join(names, ", ")
 }
 
 // tellSingletons reports, at the end of a release, the singletons that do not run its version

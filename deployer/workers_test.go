@@ -16,7 +16,11 @@ import (
 const workersSize = 2
 
 // withWorker gives an application a worker.
-func withWorker(bg *v1alpha1.BlueGreen) { bg.Spec.Workers = []v1alpha1.WorkerSpec{{Name: "mail"}} }
+func withWorker(bg *v1alpha1.BlueGreen) {
+	if len(bg.Spec.Workers) == 0 {
+		bg.Spec.Workers = []v1alpha1.WorkerSpec{{Name: "mail"}}
+	}
+}
 
 // worker is the Deployment of the worker on a side.
 func (w *world) worker(c v1alpha1.Color, size int32) *appsv1.Deployment {

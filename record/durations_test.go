@@ -67,7 +67,12 @@ func withDuration(t *testing.T, bg *v1alpha1.BlueGreen, value any, path ...strin
 	}
 	for i, part := range slices.Backward(path) {
 		if list, ok := strings.CutSuffix(part, firstOfList); ok {
-			value = []any{map[string]any{strings.Join(path[i+1:], "."): value, "weight": int64(5)}}
+			entry := map[string]any{"weight": int64(5)}
+			if list == "workers" {
+				entry = map[string]any{"name": "mail", "queue": map[string]any{"exec": map[string]any{"command": []any{"check"}}}}
+			}
+			check(t, unstructured.SetNestedField(entry, value, path[i+1:]...))
+			value = []any{entry}
 			path = append(slices.Clone(path[:i]), list)
 		}
 	}

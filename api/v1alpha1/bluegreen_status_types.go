@@ -148,8 +148,8 @@ type BlueGreenStatus struct {
 	// +listType=atomic
 	Findings []Finding `json:"findings,omitempty"`
 
-	// Conditions of the application; see [ConditionReady],
-	// [ConditionSwitchUnconfirmed] and [ConditionWithdrawUnconfirmed].
+	// Conditions of the application; see [ConditionReady], [ConditionSwitchUnconfirmed],
+	// [ConditionWithdrawUnconfirmed], [ConditionMetricsUnusable] and [ConditionWorkersKept].
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`

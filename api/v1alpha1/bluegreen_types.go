@@ -39,6 +39,7 @@ type BlueGreenList struct {
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.gateway) || !has(self.ingress) || ((!has(self.ingress.name) || size(self.ingress.name) == 0) && (!has(self.ingress.standbyHost) || size(self.ingress.standbyHost) == 0))",message="users are routed by an Ingress or by a gateway, not by both: remove ingress or gateway"
 // +kubebuilder:validation:XValidation:rule="!has(self.canary) || has(self.gateway)",message="canary needs a gateway: an Ingress sends all users to one Service"
+// +kubebuilder:validation:XValidation:rule="!has(self.canary) || !has(self.workers) || self.workers.all(w, !has(w.queue))",message="workers[].queue does not go with canary: the new version's workers start last before the switch, and nobody would work on what the canary's users leave in its queue"
 type BlueGreenSpec struct {
 	// Repository whose merges deploy here, as owner/name. The annotation
 	// turnout.dev/repositories must grant it to the namespace.

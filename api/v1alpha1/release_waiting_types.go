@@ -75,7 +75,7 @@ const (
 // WaitingBecause is why a release waits. For Application, Repository and Grant it is the
 // reason of the condition Ready.
 //
-// +kubebuilder:validation:Enum=Manual;RolledBack;Step;Building;Queued;AwaitingApproval;Listing;Found;Lost;Seed;Renewed;Starting;Rollout;Ending;Attach;Detach;Switch;Restore;LateSwitch;Weight;Withdraw;Need;Reference;Health;Endpoints;Time;Tail;OldVersion;Unseen;Unhealthy;Metrics;NotGranted;RepositoryChanged;NotInstalled;BranchMissing;IngressMissing;NotRouted;MixedRoutes;ServiceMissing;DeploymentMissing;ServiceShared;Selector;StandbyHost;Container;Preflight;Earlier;Pending
+// +kubebuilder:validation:Enum=Manual;RolledBack;Step;Building;Queued;AwaitingApproval;Listing;Found;Lost;Seed;Renewed;Starting;Rollout;Ending;Queue;Attach;Detach;Switch;Restore;LateSwitch;Weight;Withdraw;Need;Reference;Health;Endpoints;Time;Tail;OldVersion;Unseen;Unhealthy;Metrics;NotGranted;RepositoryChanged;NotInstalled;BranchMissing;IngressMissing;NotRouted;MixedRoutes;ServiceMissing;DeploymentMissing;ServiceShared;Selector;StandbyHost;Container;Preflight;Earlier;Pending
 type WaitingBecause string
 
 // Why a release waits.
@@ -96,6 +96,7 @@ const (
 	BecauseStarting WaitingBecause = "Starting" // Pods: the Deployment was written just now
 	BecauseRollout  WaitingBecause = "Rollout"  // Pods: they are not all available yet
 	BecauseEnding   WaitingBecause = "Ending"   // Pods: those of stopped workers have not ended yet
+	BecauseQueue    WaitingBecause = "Queue"    // Drain: workers of the old colour work on until their queue is empty
 
 	BecauseAttach     WaitingBecause = "Attach"     // Ingress: it will name the target's Service
 	BecauseDetach     WaitingBecause = "Detach"     // Ingress: it will no longer name the target's Service

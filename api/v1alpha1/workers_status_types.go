@@ -11,4 +11,10 @@ type WorkersOwed struct {
 
 	// Since is when it ended.
 	Since metav1.Time `json:"since"`
+
+	// Kept are the workers of the side that users left that work on until their queue is
+	// empty.
+	// +listType=map
+	// +listMapKey=worker
+	Kept []KeptWorker `json:"kept,omitempty"`
 }

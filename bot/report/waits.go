@@ -11,6 +11,7 @@ var markdownWaits = map[command.Code]Text{
 	"WaitsLock":               {"waits: locked by ${by} since ${at}${detail}", ""},
 	"WaitsTurn":               {"waits for ${whose}", ""},
 	"WaitsDrainWithdraw":      {"waits until the new version has drained, ${until}", ""},
+	"WaitsDrainQueue":         {"waits until the workers of ${object}, which have a queue of their own, are stopped", ""},
 	"WaitsDrain":              {"waits until the last switch has drained, ${until}", ""},
 	"WaitsTakeUp":             {"waits until the load balancer takes up the last switch${detail}", ""},
 	"WaitsApplication":        {"waits${detail}", ""},

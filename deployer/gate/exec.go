@@ -40,6 +40,7 @@ type command struct {
 	line      []string
 	timeout   time.Duration
 	container string
+	field     string // of the timeout
 }
 
 // String describes a command, such as: command python -m shop.selfcheck.
@@ -75,7 +76,7 @@ func (a Access) run(ctx context.Context, c command, pod track.Pod) outcome {
 	case parent.Err() != nil:
 		return outcome{couldNotLook: fmt.Errorf("%s in pod %s was interrupted: %w", c, pod.Name, parent.Err())}
 	case ctx.Err() != nil:
-		o := c.bad(pod, &out, fmt.Sprintf("did not end within %s (spec.gate.exec.timeout)", c.timeout))
+		o := c.bad(pod, &out, fmt.Sprintf("did not end within %s (%s)", c.timeout, c.field))
 		if o.problem.Log != "" {
 			return o // it has written something, so it runs
 		}

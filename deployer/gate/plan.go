@@ -66,7 +66,10 @@ func PlanFor(spec v1alpha1.GateSpec, s track.Side) (Plan, error) {
 		if s.Container == "" {
 			return Plan{}, fmt.Errorf("spec.container must name the container for spec.gate.exec: deployment %s has %v", s.Deployment, s.Containers)
 		}
-		p.command = &command{line: spec.Exec.Command, timeout: cmp.Or(spec.Exec.Timeout.Duration, commandTimeout), container: s.Container}
+		p.command = &command{
+			line: spec.Exec.Command, timeout: cmp.Or(spec.Exec.Timeout.Duration, commandTimeout), container: s.Container,
+			field: "spec.gate.exec.timeout",
+		}
 		words = append(words, p.command.String()+" in container "+s.Container)
 	}
 	p.Check = strings.Join(words, "; ")

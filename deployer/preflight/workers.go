@@ -23,7 +23,7 @@ func workers(f Facts) []v1alpha1.Finding {
 				"worker a Deployment of its own", w.Deployment, other))
 			continue
 		}
-		if c := w.Color; w.Exists {
+		if w.Exists {
 			for _, other := range both {
 				if s := f.service(other); s != nil && len(s.Spec.Selector) > 0 && track.Selects(s.Spec.Selector, w.Labels) {
 					all = append(all, f.about("deployment", w.Deployment).fault("WorkerSelected", "spec.template.metadata.labels",
@@ -32,16 +32,30 @@ func workers(f Facts) []v1alpha1.Finding {
 				}
 			}
 			all = append(all, ambiguous(f, w)...)
-			if c != f.live() && w.Replicas > 0 && f.App.Status.Active == nil {
-				all = append(all, f.about("deployment", w.Deployment).warning("WorkerIdle", "spec.replicas",
-					"worker %s runs on %s, where no users are: both versions' workers take tasks. Scale it to 0; the next release starts it",
-					w.Name, c).With(v1alpha1.Kubectl("scale", "deployment", w.Deployment, f.App.Namespace, "--replicas=0")))
-			}
+			all = append(all, idle(f, w)...)
 			continue
 		}
 		all = append(all, missing(f, w)...)
 	}
 	return all
+}
+
+// idle reports a worker that runs where no users are. One with a queue of its own does so until that
+// is empty, if a release has moved users.
+func idle(f Facts, w Worker) []v1alpha1.Finding {
+	if w.Color == f.live() || w.Replicas == 0 || f.App.Status.Active != nil {
+		return nil
+	}
+	why := "both versions' workers take tasks. Scale it to 0; the next release starts it"
+	if i := slices.IndexFunc(f.App.Spec.Workers, func(s v1alpha1.WorkerSpec) bool { return s.Name == w.Name && s.Queue != nil }); i >= 0 {
+		if f.App.Status.WorkersOwed != nil {
+			return nil
+		}
+		why = "the next deploy waits until it is stopped. Scale it to 0 once its queue is empty; the next release starts it"
+	}
+	return []v1alpha1.Finding{f.about("deployment", w.Deployment).warning("WorkerIdle", "spec.replicas",
+		"worker %s runs on %s, where no users are: %s", w.Name, w.Color, why).
+		With(v1alpha1.Kubectl("scale", "deployment", w.Deployment, f.App.Namespace, "--replicas=0"))}
 }
 
 // sharedWith names what else uses the Deployment of a worker; "" if nothing does.

@@ -55,6 +55,15 @@ func TestWorkers(t *testing.T) {
 			func(_ *situation, _, green *Worker) { green.Replicas = 1 },
 			warning("WorkerIdle", "deployment shop/app-mail-green", "spec.replicas"),
 		},
+		"it runs on both sides, each with a queue": {func(s *situation, _, green *Worker) {
+			green.Replicas, s.app.Spec.Workers[0].Queue = 1, &v1alpha1.QueueSpec{}
+		}, warning("WorkerIdle", "deployment shop/app-mail-green", "spec.replicas")},
+		"it works on until its queue is empty": {func(s *situation, _, green *Worker) {
+			green.Replicas, s.app.Spec.Workers[0].Queue, s.app.Status.WorkersOwed = 1, &v1alpha1.QueueSpec{}, &v1alpha1.WorkersOwed{}
+		}, nil},
+		"it runs on both sides after a release, and both share a queue": {func(s *situation, _, green *Worker) {
+			green.Replicas, s.app.Status.WorkersOwed = 1, &v1alpha1.WorkersOwed{}
+		}, warning("WorkerIdle", "deployment shop/app-mail-green", "spec.replicas")},
 		"it runs on both sides during a release": {func(s *situation, _, green *Worker) {
 			green.Replicas, s.app.Status.Active = 1, &v1alpha1.Claim{}
 		}, nil},

@@ -56,7 +56,7 @@ func gateAsked(r *v1alpha1.Release, _ Observed) bool {
 func passedBefore(r *v1alpha1.Release, o Observed) bool { return gateFresh(r, o) && !gateAsked(r, o) }
 
 // untouchable is the wait while the target must stay as it is. Since the last switch, front ends
-// may still send users to it.
+// may still send users to it, and its workers may work on what these left.
 func untouchable(o Observed) Wait {
 	if o.Unconfirmed != "" {
 		return Wait{
@@ -68,6 +68,14 @@ func untouchable(o Observed) Wait {
 		return Wait{
 			Until: o.DrainedAt, Message: "waits until the last switch has drained, " + Clock(o.DrainedAt),
 			Waits: WaitsUntil(v1alpha1.WaitsForDrain, "", o.DrainedAt),
+		}
+	}
+	if s := o.Behind; s != nil {
+		waits := WaitsForObject(v1alpha1.WaitsForDrain, v1alpha1.BecauseQueue, s.Deployment)
+		waits.Until = Stamp(s.LeftUntil)
+		return Wait{
+			Until: s.LeftUntil, Waits: waits,
+			Message: "waits until the workers of deployment " + s.Deployment + ", which have a queue of their own, are stopped",
 		}
 	}
 	return Wait{}

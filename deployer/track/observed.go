@@ -47,6 +47,8 @@ type Observed struct {
 	Size, Wanted int32
 	// Canary are the steps of the release, as it began them or as the spec has them now.
 	Canary []v1alpha1.CanaryStep
+	// Behind is a worker of the target that works on for another version's users, see [Behind].
+	Behind *WorkerSide
 	// Expands: the spec has a migration that precedes a release's pods.
 	Expands bool
 	// Unproven is a change of the schema since users left the version that a rollback returns to;

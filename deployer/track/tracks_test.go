@@ -78,7 +78,7 @@ func newModel(t *testing.T, seed uint64, kind v1alpha1.ReleaseKind) *model {
 		w.o.Unproven = &v1alpha1.SchemaChange{Release: "app-0"}
 	}
 	if w.rng.IntN(2) == 0 {
-		w.o.Workers = []Worker{{Name: "mail", Sides: map[v1alpha1.Color]WorkerSide{
+		w.o.Workers = []Worker{{Name: "mail", Queued: len(w.o.Canary) == 0 && w.rng.IntN(2) == 0, Sides: map[v1alpha1.Color]WorkerSide{
 			w.live:         {Side: Side{DeploymentExists: true, Replicas: 1, RolledOut: true}},
 			w.live.Other(): {Side: Side{DeploymentExists: true}},
 		}}}

@@ -11,6 +11,9 @@ type Worker struct {
 	// Name of it, as in the spec.
 	Name string
 
+	// Queued: each side has a queue of its own.
+	Queued bool
+
 	// Sides are its Deployments.
 	Sides map[v1alpha1.Color]WorkerSide
 }

@@ -21,6 +21,13 @@ func (w *model) scaleWorkers(c v1alpha1.Color, size int32) {
 	}
 }
 
+// release stops a side's workers, unless they have tasks of their own.
+func (w *model) release(c v1alpha1.Color) {
+	if StopsWithRelease(w.r, w.o.Workers[0], c) {
+		w.scaleWorkers(c, 0)
+	}
+}
+
 // handOver may be cut short after each of its effects.
 func (w *model) handOver() {
 	m, now := &w.r.Status.Milestones, metav1.NewTime(w.o.Now)
@@ -38,7 +45,7 @@ func (w *model) handOver() {
 	if _, waits := w.o.Idle(m.Target); waits || w.cutShort() {
 		return
 	}
-	w.scaleWorkers(m.Target.Other(), 0)
+	w.release(m.Target.Other())
 	if !w.cutShort() {
 		m.WorkersAt = &now
 	}
@@ -61,7 +68,7 @@ func (w *model) relieve() {
 		w.scaleWorkers(to, WorkerSize(w.o.Workers[0].Sides[to], w.o.Workers[0].Sides[to.Other()], true))
 		return
 	}
-	w.scaleWorkers(to.Other(), 0)
+	w.release(to.Other())
 	if !w.cutShort() {
 		w.r.Status.Milestones.RelievedAt = &now
 	}
@@ -88,7 +95,9 @@ func (w *model) judgeWorkers(c v1alpha1.Color) {
 		w.t.Errorf("users are moved to %s, and its workers were not started", c)
 	case forward && !w.o.Workers[0].Sides[c].Works():
 		w.t.Errorf("users are moved to %s, and its workers are not ready", c)
-	case forward && !w.o.Workers[0].Sides[c.Other()].Ended(w.o.Now):
+	case forward && w.o.Workers[0].Queued && !w.runs(c.Other()):
+		w.t.Errorf("users are moved to %s, and nobody works on what the others left", c)
+	case forward && !w.o.Workers[0].Queued && !w.o.Workers[0].Sides[c.Other()].Ended(w.o.Now):
 		w.t.Errorf("users are moved to %s, and the workers of the other version still run", c)
 	}
 }
@@ -101,6 +110,13 @@ func (w *model) judgeWorkersAtTheEnd() {
 	}
 	if !w.runs(w.live) {
 		w.t.Errorf("users are on %s, and its workers do not run; failed: %+v", w.live, f)
+	}
+	if w.o.Workers[0].Queued && w.live != w.r.Status.Milestones.Target.Other() && !w.runs(w.live.Other()) {
+		w.t.Errorf("users are on %s, and nobody works on what they left; failed: %+v", w.live, f)
+	}
+	reached := w.live == w.r.Status.Milestones.Target || w.r.Status.Milestones.SwitchIntendedAt != nil
+	if w.o.Workers[0].Queued && reached {
+		return
 	}
 	if done := f == nil || w.r.Spec.Kind == v1alpha1.Deploy; done && w.runs(w.live.Other()) {
 		w.t.Errorf("users are on %s, and the workers of the other version run; failed: %+v", w.live, f)
