@@ -128,7 +128,7 @@ var journeys = append([]journey{
 		"application: no Active",
 		"POST configmaps",
 	}},
-}, slices.Concat(gatewayJourneys, canaryJourneys, []journey{mixedJourney, workersDeploy, workersUndo, workersRestore, workersRollback, queueDeploy})...)
+}, slices.Concat(gatewayJourneys, canaryJourneys, workJourneys, []journey{mixedJourney})...)
 
 // autoscaleBoth gives both colours a size and an autoscaler with a lower minimum.
 func (w *world) autoscaleBoth() {

@@ -16,6 +16,8 @@ var workerJourneys = map[string]func(effect string) bool{
 	"deploy with a queue": ofQueues,
 }
 
+var workJourneys = []journey{workersDeploy, workersUndo, workersRestore, workersRollback, queueDeploy}
+
 // ofWorkers: an effect concerns workers, singletons or CronJobs, or what comes right after them.
 func ofWorkers(effect string) bool {
 	return ofTasks(effect) || slices.Contains([]string{

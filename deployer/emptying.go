@@ -34,13 +34,14 @@ type emptying struct {
 // ask returns what the pods of the side that users left said last, and asks them again when due. An
 // answer is only about the Deployment, the routes and the debt for which it was asked.
 func (e emptying) ask(ctx context.Context, w *work, worker track.Worker) track.QueueLook {
-	i := w.queueOf(worker.Name)
+	i := queueOf(w.bg, worker.Name)
 	if i < 0 {
 		return track.QueueLook{}
 	}
 	side, app := worker.Sides[w.o.Routes.Live().Other()], client.ObjectKeyFromObject(w.bg)
 	key := queueKey{app, worker.Name}
-	about := fmt.Sprint(w.bg.Generation, w.bg.Status.WorkersOwed.By, side.DeploymentUID, side.Generation, w.o.Routes.UID, w.o.Routes.Generation)
+	about := fmt.Sprint(w.bg.Generation, w.bg.Status.WorkersOwed.By, side.DeploymentUID, side.Generation, w.o.Routes.UID,
+		w.o.Routes.Generation)
 	every := cmp.Or(e.every, queueEvery)
 	known := e.looks.get(key)
 	if known.about != about {
@@ -76,8 +77,8 @@ func (e emptying) ask(ctx context.Context, w *work, worker track.Worker) track.Q
 }
 
 // queueOf is the place in the spec of a worker that has a queue of its own; -1 if there is none.
-func (w *work) queueOf(worker string) int {
-	for i, spec := range w.bg.Spec.Workers {
+func queueOf(bg *v1alpha1.BlueGreen, worker string) int {
+	for i, spec := range bg.Spec.Workers {
 		if spec.Name == worker && spec.Queue != nil {
 			return i
 		}

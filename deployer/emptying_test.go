@@ -328,9 +328,10 @@ func TestQueuesThatCannotWorkAreRefused(t *testing.T) {
 	for name, tt := range map[string]struct {
 		spec, want string
 	}{
-		"no check":          {`{"workers":[{"name":"mail","queue":{}}]}`, "queue needs http or exec, and not both"},
-		"both checks":       {`{"workers":[{"name":"mail","queue":{"http":{"path":"/","port":1},"exec":{"command":["a"]}}}]}`, "and not both"},
-		"a canary":          {`{"gateway":{"route":"shop"},"canary":{"steps":[{"weight":5,"for":"5m"}]},"workers":[{"name":"mail","queue":{"exec":{"command":["a"]}}}]}`, "does not go with canary"},
+		"no check":    {`{"workers":[{"name":"mail","queue":{}}]}`, "queue needs http or exec, and not both"},
+		"both checks": {`{"workers":[{"name":"mail","queue":{"http":{"path":"/","port":1},"exec":{"command":["a"]}}}]}`, "and not both"},
+		"a canary": {`{"gateway":{"route":"shop"},"canary":{"steps":[{"weight":5,"for":"5m"}]},` +
+			`"workers":[{"name":"mail","queue":{"exec":{"command":["a"]}}}]}`, "does not go with canary"},
 		"a path that leads": {`{"workers":[{"name":"mail","queue":{"http":{"path":"/../x","port":1}}}]}`, "must not have . or .. as a part"},
 		"a slow command":    {`{"workers":[{"name":"mail","queue":{"exec":{"command":["a"],"timeout":"61s"}}}]}`, "at most 1m"},
 	} {

@@ -58,7 +58,7 @@ func (k keeping) late(w *work) *v1alpha1.KeptWorker {
 
 // deadlineOf is that of a worker's queue.
 func deadlineOf(w *work, worker string) (limit time.Duration, known bool) {
-	i := w.queueOf(worker)
+	i := queueOf(w.bg, worker)
 	if i < 0 {
 		return 0, false
 	}
@@ -76,7 +76,8 @@ func keptAdvice(w *work, k v1alpha1.KeptWorker) v1alpha1.Advice {
 		why += ": " + k.Detail
 	}
 	return v1alpha1.Advise(fmt.Sprintf("worker %s: deployment %s works on for users that have left its version, after %s "+
-		"(spec.workers[%s].queue.deadline): %s. The next deploy waits for it. Look at its pods; if nobody needs its tasks any more, scale it to 0",
+		"(spec.workers[%s].queue.deadline): %s. The next deploy waits for it. Look at its pods; if nobody needs its tasks any more, "+
+		"scale it to 0",
 		k.Worker, k.Deployment, limit, k.Worker, why),
 		v1alpha1.Shell("kubectl", "logs", "deployment/"+k.Deployment, "-n", w.bg.Namespace, "--all-containers"),
 		v1alpha1.Kubectl("scale", "deployment", k.Deployment, w.bg.Namespace, "--replicas=0"))

@@ -123,8 +123,9 @@ var bounds = map[string]bound{
 	"PendingContract.Release": {name, 63}, "PendingContract.Commit": {name, 64},
 	"ContractStatus.Release": {name, 63}, "ContractStatus.UID": {name, 64}, "ContractStatus.Commit": {name, 64},
 	"ContractStatus.DoneBy": {line, 1 << 10}, "ContractStatus.Reason": {line, 4 * v1alpha1.MaxLockReason},
-	"WorkersOwed.By": {name, 260}, "KeptWorker.Worker": {name, 40}, "KeptWorker.Deployment": {name, 253}, "KeptWorker.State": {name, 64}, "KeptWorker.Detail": {line, 400},
-	"Cause.Actor": {line, 256}, "Cause.URL": {name, 2 << 10}, "Cause.Delivery": {name, 128}, "Cause.Before": {name, 64},
+	"WorkersOwed.By": {name, 260}, "KeptWorker.Worker": {name, 40}, "KeptWorker.Deployment": {name, 253}, "KeptWorker.State": {name, 64},
+	"KeptWorker.Detail": {line, 400},
+	"Cause.Actor":       {line, 256}, "Cause.URL": {name, 2 << 10}, "Cause.Delivery": {name, 128}, "Cause.Before": {name, 64},
 }
 
 // characters has limits for texts that the schema counts in characters: a text may have few
@@ -140,7 +141,8 @@ var caps = map[string]int{
 	"Failure.Evidence": 4, "ReleaseStatus.Findings": 32, "ReleaseStatus.ConfigMaps": v1alpha1.MaxConfigMaps,
 	"ReleaseStatus.Timeline": 72, "BlueGreenStatus.Findings": 32,
 	"GateStatus.Pods": v1alpha1.MaxPods, "VerifiedMilestone.Pods": v1alpha1.MaxPods, "BlueGreenStatus.RolledBack": 100,
-	"AnalysisStatus.Checks": 10, "CheckStatus.Points": 12, "BlueGreenStatus.Conditions": 5, "BlueGreenStatus.Commands": 5, "WorkersOwed.Kept": 10,
+	"AnalysisStatus.Checks": 10, "CheckStatus.Points": 12, "BlueGreenStatus.Conditions": 5, "BlueGreenStatus.Commands": 5,
+	"WorkersOwed.Kept":    10,
 	"RouteStatus.Parents": 32,                            // as many as the Gateway API allows: Turnout would not wait for a missing one
 	"ShiftStatus.Steps":   10, "ShiftStatus.Weights": 12, // as the schema has them
 	"ProofShift.Versions": 9, "SchemaStatus.Expanded": 20,

@@ -33,27 +33,29 @@ func TestQueueIsEmptyOnlyIfEveryPodSaysSo(t *testing.T) {
 	ending.Terminating = true
 	two := side(p)
 	two.Container, two.Containers = "", []string{"app", "proxy"}
+	run, get := queueCommand, queueRequest
+	type look = track.QueueLook
 	const field = "spec.workers[mail].queue"
 	for name, tt := range map[string]struct {
 		spec v1alpha1.QueueSpec
 		side track.Side
 		want track.QueueLook // texts are parts
 	}{
-		"0":                               {queueCommand(time.Second, "ok"), side(p), track.QueueLook{Empty: true}},
-		"3":                               {queueCommand(time.Second, "fail", "x"), side(p), track.QueueLook{Left: ": command fail x: exited with 3"}},
-		"it hangs":                        {queueCommand(100*time.Millisecond, "hang"), side(p), track.QueueLook{Left: "100ms (" + field + ".exec.timeout)"}},
-		"it does not exist":               {queueCommand(time.Second, "nothing"), side(p), track.QueueLook{Left: "cannot be executed"}},
-		"the runtime is gone":             {queueCommand(time.Second, "runtime"), side(p), track.QueueLook{Unknown: "containerd.sock"}},
-		"one of two pods is out of reach": {queueCommand(time.Second, "ok"), side(p, lost), track.QueueLook{Unknown: "command ok"}},
-		"an ending pod does not count":    {queueCommand(time.Second, "ok"), side(ending, p), track.QueueLook{Empty: true}},
-		"only an ending pod":              {queueCommand(time.Second, "ok"), side(ending), track.QueueLook{Unknown: "no pod to ask"}},
-		"no pod":                          {queueCommand(time.Second, "ok"), side(), track.QueueLook{Unknown: "no pod to ask"}},
-		"no container": {queueCommand(time.Second, "ok"), two, track.QueueLook{
+		"0":                               {run(time.Second, "ok"), side(p), look{Empty: true}},
+		"3":                               {run(time.Second, "fail", "x"), side(p), look{Left: ": command fail x: exited with 3"}},
+		"it hangs":                        {run(100*time.Millisecond, "hang"), side(p), look{Left: "100ms (" + field + ".exec.timeout)"}},
+		"it does not exist":               {run(time.Second, "nothing"), side(p), look{Left: "cannot be executed"}},
+		"the runtime is gone":             {run(time.Second, "runtime"), side(p), look{Unknown: "containerd.sock"}},
+		"one of two pods is out of reach": {run(time.Second, "ok"), side(p, lost), look{Unknown: "command ok"}},
+		"an ending pod does not count":    {run(time.Second, "ok"), side(ending, p), look{Empty: true}},
+		"only an ending pod":              {run(time.Second, "ok"), side(ending), look{Unknown: "no pod to ask"}},
+		"no pod":                          {run(time.Second, "ok"), side(), look{Unknown: "no pod to ask"}},
+		"no container": {run(time.Second, "ok"), two, track.QueueLook{
 			Unknown: "spec.workers[mail].container must name the container for queue.exec: deployment mail has app, proxy",
 		}},
-		"no check":             {v1alpha1.QueueSpec{}, side(p), track.QueueLook{Unknown: field + " needs http or exec"}},
-		"a path out of a pod":  {queueRequest("/../x"), side(p), track.QueueLook{Unknown: field + ".http.path"}},
-		"an address of nobody": {queueRequest("/"), side(track.Pod{Name: "a", IP: "169.254.169.254"}), track.QueueLook{Unknown: "cannot be a pod's"}},
+		"no check":             {v1alpha1.QueueSpec{}, side(p), look{Unknown: field + " needs http or exec"}},
+		"a path out of a pod":  {get("/../x"), side(p), look{Unknown: field + ".http.path"}},
+		"an address of nobody": {get("/"), side(track.Pod{Name: "a", IP: "169.254.169.254"}), look{Unknown: "cannot be a pod's"}},
 	} {
 		got := Queue(t.Context(), access, tt.spec, "mail", tt.side)
 		if got.Empty != tt.want.Empty || (got.Left == "") != (tt.want.Left == "") || (got.Unknown == "") != (tt.want.Unknown == "") ||
@@ -63,7 +65,7 @@ func TestQueueIsEmptyOnlyIfEveryPodSaysSo(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if got := Queue(ended, access, queueCommand(time.Second, "ok"), "mail", side(p)); got.Empty || got.Left != "" {
+	if got := Queue(ended, access, run(time.Second, "ok"), "mail", side(p)); got.Empty || got.Left != "" {
 		t.Errorf("a question that was cut short: %+v", got)
 	}
 }

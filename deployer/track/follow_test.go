@@ -14,21 +14,26 @@ func departed() Worker {
 	runs := func(by string) WorkerSide {
 		return WorkerSide{Side: Side{Deployment: "mail", DeploymentExists: true, Replicas: 2, RolledOut: true}, MovedBy: by}
 	}
-	return Worker{Name: "mail", Queued: true, Sides: map[v1alpha1.Color]WorkerSide{v1alpha1.Blue: runs("app-0"), v1alpha1.Green: runs("app-1")}}
+	sides := map[v1alpha1.Color]WorkerSide{v1alpha1.Blue: runs("app-0"), v1alpha1.Green: runs("app-1")}
+	return Worker{Name: "mail", Queued: true, Sides: sides}
 }
 
 func TestWorkersFollowUsers(t *testing.T) {
 	t.Parallel()
 	empty := QueueLook{Empty: true}
-	side := func(c v1alpha1.Color, change func(*WorkerSide)) func(*Worker, *Departure) {
+	type change = func(*Worker, *Departure)
+	side := func(c v1alpha1.Color, change func(*WorkerSide)) change {
 		return func(w *Worker, _ *Departure) {
 			s := w.Sides[c]
 			change(&s)
 			w.Sides[c] = s
 		}
 	}
+	blue := func(change func(*WorkerSide)) change { return side(v1alpha1.Blue, change) }
+	green := func(change func(*WorkerSide)) change { return side(v1alpha1.Green, change) }
+	drains := func(d time.Duration) change { return func(_ *Worker, of *Departure) { of.DrainedAt = epoch.Add(d) } }
 	for name, tt := range map[string]struct {
-		change func(*Worker, *Departure)
+		change change
 		queue  QueueLook
 		want   FollowStep
 	}{
@@ -36,12 +41,13 @@ func TestWorkersFollowUsers(t *testing.T) {
 		"tasks are left":                             {nil, QueueLook{Left: "3 tasks"}, FollowAsk},
 		"a pod was not asked":                        {nil, QueueLook{Unknown: "no way"}, FollowAsk},
 		"the queue is empty":                         {nil, empty, FollowStop},
-		"empty, and front ends may send users there": {func(_ *Worker, d *Departure) { d.DrainedAt = epoch.Add(time.Second) }, empty, FollowDrain},
-		"empty, and the drain is over":               {func(_ *Worker, d *Departure) { d.DrainedAt = epoch }, empty, FollowStop},
+		"empty, and front ends may send users there": {drains(time.Second), empty, FollowDrain},
+		"empty, and the drain is over":               {drains(0), empty, FollowStop},
 		"empty, and users may get there":             {func(_ *Worker, d *Departure) { d.Reached = "another route" }, empty, FollowDrain},
-		"empty, and the users' side does not work":   {side(v1alpha1.Green, func(s *WorkerSide) { s.RolledOut = false }), empty, FollowStart},
-		"empty, and the users' side was not brought back": {side(v1alpha1.Green, func(s *WorkerSide) { s.MovedBy = "app-0" }), empty,
-			FollowNothing}, // it is not this release's
+		"empty, and the users' side does not work":   {green(func(s *WorkerSide) { s.RolledOut = false }), empty, FollowStart},
+		"empty, and the users' side was not brought back": {
+			green(func(s *WorkerSide) { s.MovedBy = "app-0" }), empty, FollowNothing, // it is not this release's
+		},
 		"the users' side is to be brought back": {func(w *Worker, _ *Departure) {
 			s := w.Sides[v1alpha1.Green]
 			s.MovedBy = "app-0"
@@ -50,10 +56,10 @@ func TestWorkersFollowUsers(t *testing.T) {
 			s.MovedBy = "app-1"
 			w.Sides[v1alpha1.Blue] = s
 		}, empty, FollowRecall},
-		"somebody stopped it":           {side(v1alpha1.Blue, func(s *WorkerSide) { s.Replicas = 0 }), QueueLook{}, FollowStop},
+		"somebody stopped it":           {blue(func(s *WorkerSide) { s.Replicas = 0 }), QueueLook{}, FollowStop},
 		"both share a queue":            {func(w *Worker, _ *Departure) { w.Queued = false }, QueueLook{Left: "3 tasks"}, FollowStop},
-		"it was stopped":                {side(v1alpha1.Blue, func(s *WorkerSide) { s.MovedBy, s.Replicas = "app-1", 0 }), QueueLook{}, FollowNothing},
-		"there is nothing to return to": {side(v1alpha1.Green, func(s *WorkerSide) { s.DeploymentExists = false }), empty, FollowNothing},
+		"it was stopped":                {blue(func(s *WorkerSide) { s.MovedBy, s.Replicas = "app-1", 0 }), QueueLook{}, FollowNothing},
+		"there is nothing to return to": {green(func(s *WorkerSide) { s.DeploymentExists = false }), empty, FollowNothing},
 	} {
 		w, d := departed(), Departure{Now: epoch, Queue: tt.queue}
 		if tt.change != nil {
@@ -71,8 +77,10 @@ func TestKeptWorkersHaveAReason(t *testing.T) {
 		d            Departure
 		want, detail string
 	}{
-		"another route":   {Departure{Reached: "ingress other"}, v1alpha1.ReasonInUse, "ingress other"},
-		"it drains":       {Departure{DrainedAt: epoch.Add(1)}, v1alpha1.ReasonInUse, "the load balancer may send users there until 00:00:00 UTC"},
+		"another route": {Departure{Reached: "ingress other"}, v1alpha1.ReasonInUse, "ingress other"},
+		"it drains": {
+			Departure{DrainedAt: epoch.Add(1)}, v1alpha1.ReasonInUse, "the load balancer may send users there until 00:00:00 UTC",
+		},
 		"tasks are left":  {Departure{Queue: QueueLook{Left: "3 tasks"}}, v1alpha1.ReasonTasksLeft, "3 tasks"},
 		"a pod is silent": {Departure{Queue: QueueLook{Unknown: "no way"}}, v1alpha1.ReasonQueueUnknown, "no way"},
 		"not asked":       {Departure{}, v1alpha1.ReasonNotAsked, ""},
