@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/go-logr/logr"
@@ -56,13 +59,16 @@ func (c *clusterFlags) connect() (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.known(config); err != nil {
+		return nil, err
+	}
 	namespace, _, err := config.Namespace()
 	if err != nil {
-		return nil, fmt.Errorf("--kubeconfig (%s): %w", variable("kubeconfig"), withoutSecrets(err, c.inline))
+		return nil, c.unusable(err)
 	}
 	cfg, err := config.ClientConfig()
 	if err != nil {
-		return nil, fmt.Errorf("--kubeconfig (%s), or KUBECONFIG: %w", variable("kubeconfig"), withoutSecrets(err, c.inline))
+		return nil, c.unusable(err)
 	}
 	cfg.UserAgent = "turnout/" + version()
 	cfg.QPS = -1                   // doctor asks a few hundred questions; the API server's priority and fairness limits them
@@ -77,6 +83,25 @@ func (c *clusterFlags) connect() (*cluster, error) {
 	}
 	rec := &record.Record{Client: kube, Reader: kube, Namespaces: []string{namespace}}
 	return &cluster{record: rec, kube: kube, namespace: namespace}, nil
+}
+
+// unusable says why a kubeconfig cannot be used.
+func (c *clusterFlags) unusable(err error) error {
+	if clientcmd.IsEmptyConfig(err) {
+		return fmt.Errorf("there is no kubeconfig: --kubeconfig (%s) or KUBECONFIG names one, and "+
+			"gcloud container clusters get-credentials writes one for a cluster of GKE", variable("kubeconfig"))
+	}
+	return fmt.Errorf("--kubeconfig (%s), or KUBECONFIG: %w", variable("kubeconfig"), withoutSecrets(err, c.inline))
+}
+
+// known checks that the kubeconfig has the context. What else is wrong with it, others say.
+func (c *clusterFlags) known(config clientcmd.ClientConfig) error {
+	raw, err := config.RawConfig()
+	if err == nil && c.context != "" && raw.Contexts[c.context] == nil {
+		names := slices.Sorted(maps.Keys(raw.Contexts))
+		return fmt.Errorf("--context %q: the kubeconfig has no such context; it has %s", c.context, cmp.Or(strings.Join(names, ", "), "none"))
+	}
+	return nil
 }
 
 func (c *clusterFlags) clientConfig() (clientcmd.ClientConfig, error) {

@@ -5,6 +5,8 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/turnout-dev/turnout/internal/words"
 )
 
 // run is the whole program except the process around it.
@@ -34,5 +36,25 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		simulateCommand(), versionCommand(),
 	)
 	completeNamespaces(root)
-	return root.ExecuteContext(ctx)
+	return inWords(root.ExecuteContext(ctx))
+}
+
+// said is an error as a person reads it.
+type said struct {
+	error
+	text string
+}
+
+// Error implements error.
+func (s said) Error() string { return s.text }
+
+// Unwrap gives the error itself, for [exitCode].
+func (s said) Unwrap() error { return s.error }
+
+// inWords lets an error speak as people do.
+func inWords(err error) error {
+	if err == nil {
+		return nil
+	}
+	return said{err, words.Of(err)}
 }

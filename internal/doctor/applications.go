@@ -78,8 +78,12 @@ func readinessOf(bg *v1alpha1.BlueGreen) []Finding {
 		found = append(found, f)
 	}
 	for _, p := range bg.Status.Findings {
+		object := named("bluegreen", bg.Namespace, bg.Name)
+		if p.Object != object {
+			object += ": " + p.Object
+		}
 		one := Finding{
-			Code: CodePreflight, Severity: SeverityWarning, Object: named("bluegreen", bg.Namespace, bg.Name) + ": " + p.Object,
+			Code: CodePreflight, Severity: SeverityWarning, Object: object,
 			Field: p.Field, Message: p.Message, Commands: p.Commands, Users: EffectRoutes,
 		}
 		if p.Severity == v1alpha1.SeverityError {

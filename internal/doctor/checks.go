@@ -4,6 +4,8 @@ import (
 	"context"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/turnout-dev/turnout/internal/words"
 )
 
 // ClusterChecks are those of the cluster and of the applications in it. With an application
@@ -39,7 +41,7 @@ func Unasked(area Area, name string, err error, scope Scope) Check {
 			return nil, err
 		}
 		return []Finding{{
-			Code: CodeUnchecked, Severity: SeverityNote, Object: string(area) + " " + name, Message: "it was not checked: " + err.Error(),
+			Code: CodeUnchecked, Severity: SeverityNote, Object: string(area) + " " + name, Message: "it was not checked: " + words.Of(err),
 		}}, nil
 	}}
 }

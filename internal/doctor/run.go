@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/turnout-dev/turnout/internal/prose"
+	"github.com/turnout-dev/turnout/internal/words"
 )
 
 // Limits of a report, so that a broken world cannot make an endless one.
@@ -87,7 +88,7 @@ func (c Check) result(ctx context.Context, timeout time.Duration) Result {
 		}
 		a.findings = append(a.findings, Finding{
 			Code: CodeUnchecked, Severity: SeverityUnknown, Object: string(c.Area) + " " + c.Name,
-			Message: "it could not be checked: " + a.err.Error(),
+			Message: "it could not be checked: " + words.Of(a.err),
 		})
 	}
 	return c.report(a.findings)
