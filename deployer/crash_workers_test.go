@@ -13,10 +13,10 @@ import (
 // workerJourneys have cells for some of their effects only.
 var workerJourneys = map[string]func(effect string) bool{
 	"deploy with a worker": ofWorkers, "undo with a worker": ofWorkers, "restore with a worker": ofTasks, "rollback with a worker": ofWorkers,
-	"deploy with a queue": ofQueues,
+	"deploy with a queue": ofQueues, "deploy with KEDA": ofScalers,
 }
 
-var workJourneys = []journey{workersDeploy, workersUndo, workersRestore, workersRollback, queueDeploy}
+var workJourneys = []journey{workersDeploy, workersUndo, workersRestore, workersRollback, queueDeploy, scalersDeploy}
 
 // ofWorkers: an effect concerns workers, singletons or CronJobs, or what comes right after them.
 func ofWorkers(effect string) bool {
@@ -37,6 +37,9 @@ func ofTasks(effect string) bool {
 func ofQueues(effect string) bool {
 	return strings.Contains(effect, "/mail-") || slices.Contains([]string{"release: WorkersAt", "application: WorkersOwed"}, effect)
 }
+
+// ofScalers: an effect pauses a ScaledObject, or gives it back.
+func ofScalers(effect string) bool { return strings.HasPrefix(effect, pausing) }
 
 // newWorldOfTasks has a worker, a singleton and a CronJob.
 func newWorldOfTasks(t testing.TB, change ...func(*v1alpha1.BlueGreen)) *world {
@@ -118,6 +121,38 @@ var queueDeploy = journey{name: "deploy with a queue", start: func(t testing.TB)
 	"release: FinishedAt",
 	"application: no Active",
 	stopBlue,
+})}
+
+// The writes of a worker's ScaledObjects.
+const (
+	pausing      = "PATCH scaledobjects/mail-"
+	pausedAtZero = " add annotations/autoscaling.keda.sh~1paused-replicas add annotations/paused"
+)
+
+// KEDA scales the workers.
+var scalersDeploy = journey{name: "deploy with KEDA", start: func(t testing.TB) (*world, *v1alpha1.Release) {
+	w := newWorldWithScalers(t)
+	return w, w.submit("a")
+}, expect: func(w *world, rel *v1alpha1.Release) {
+	w.expectDeployed(rel)
+	w.awaitScalers(v1alpha1.Green)
+	w.expectWorkers(0, workersSize, true)
+}, effects: slices.Concat(untilWorkers, []string{
+	pausing + "green add annotations" + pausedAtZero,
+	pausing + "blue add annotations" + pausedAtZero + " add annotations/workers",
+	pausing + "green remove annotations/paused remove annotations/autoscaling.keda.sh~1paused-replicas add annotations/workers",
+	stopBlue,
+	"PATCH deployments/green add annotations/switch",
+	"release: WorkersAt",
+	"release: SwitchIntendedAt",
+	"PATCH ingresses/ingress replace rules/http/paths/backend/service/name",
+	"release: SwitchedAt",
+	"application: LastSwitch",
+	"release: ConfirmedAt",
+	"release: SoakStartedAt",
+	"release: SoakedAt",
+	"release: FinishedAt",
+	"application: no Active",
 })}
 
 var workersUndo = journey{name: "undo with a worker", ends: v1alpha1.ReleaseFailed, start: func(t testing.TB) (*world,

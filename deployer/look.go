@@ -44,6 +44,7 @@ type looking struct {
 	upkeeping   upkeeping
 	following   following
 	keeping     keeping
+	scaling     scaling
 	minimum     minimum
 	migrating   migrating
 	contracting contracting
@@ -172,6 +173,7 @@ func (l looking) run(ctx context.Context, w *work) error {
 	}
 	l.following.follow(ctx, w, active)
 	l.keeping.note(w)
+	l.scaling.scale(ctx, w, active)
 	l.minimum.minimums(ctx, w, active)
 	if err := l.collect(ctx, w); err != nil {
 		return err

@@ -58,7 +58,7 @@ func (d *Deployer) wire() looking {
 			routes: d.Routes, workers: workers,
 			emptying: emptying{pods: d.Pods, calls: &d.calls, looks: &d.queueLooks, every: d.QueueEvery},
 		},
-		keeping: keeping{telling},
+		keeping: keeping{telling}, scaling: scaling{workload.Scalers{Workloads: d.Workloads}},
 		minimum: minimum{d.Workloads}, migrating: p.migrating,
 	}
 }

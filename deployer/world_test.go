@@ -65,7 +65,7 @@ func TestMain(m *testing.M) {
 	ctrl.SetLogger(logr.Discard())
 	var err error
 	plane, err = controlplane.Start(context.Background(),
-		controlplane.Options{CRDs: []string{"../config/crd", "testdata/gke", "testdata/gateway"}})
+		controlplane.Options{CRDs: []string{"../config/crd", "testdata/gke", "testdata/gateway", "testdata/keda"}})
 	if err != nil {
 		log.Fatal(err)
 	}

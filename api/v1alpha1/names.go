@@ -47,6 +47,15 @@ const (
 	// it, and gets when users come back. It is written in the patch that stops it.
 	SizeAnnotation = "turnout.dev/size"
 
+	// PausedAnnotation on a ScaledObject of KEDA says that Turnout has paused it: it is the
+	// size at which KEDA keeps the worker, in [PausedReplicasAnnotation]. WorkersAnnotation
+	// beside it names the release that last paused it or gave it back.
+	PausedAnnotation = "turnout.dev/paused"
+
+	// PausedReplicasAnnotation is KEDA's: a ScaledObject with it keeps its Deployment at this
+	// size.
+	PausedReplicasAnnotation = "autoscaling.keda.sh/paused-replicas"
+
 	// MigrationLabel on a Job and its pods says which migration of an application they are:
 	// expand or contract. They have ApplicationLabel and ReleaseAnnotation, too.
 	MigrationLabel = "turnout.dev/migration"

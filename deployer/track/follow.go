@@ -59,11 +59,11 @@ func (w Worker) Next(by string, live v1alpha1.Color, d Departure) FollowStep {
 		return FollowRecall
 	case !to.Works():
 		return FollowStart
-	case !w.Queued, from.Replicas == 0:
+	case !w.Queued:
 		return FollowStop
-	case d.Reached != "", d.Now.Before(d.DrainedAt):
+	case d.Reached != "", d.Now.Before(d.DrainedAt): // also at size 0: KEDA starts it again when there are tasks
 		return FollowDrain
-	case !d.Queue.Empty:
+	case from.Replicas > 0 && !d.Queue.Empty:
 		return FollowAsk
 	}
 	return FollowStop

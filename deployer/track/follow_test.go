@@ -56,7 +56,11 @@ func TestWorkersFollowUsers(t *testing.T) {
 			s.MovedBy = "app-1"
 			w.Sides[v1alpha1.Blue] = s
 		}, empty, FollowRecall},
-		"somebody stopped it":           {blue(func(s *WorkerSide) { s.Replicas = 0 }), QueueLook{}, FollowStop},
+		"somebody stopped it": {blue(func(s *WorkerSide) { s.Replicas = 0 }), QueueLook{}, FollowStop},
+		"somebody stopped it, and front ends may send users there": {func(w *Worker, d *Departure) {
+			blue(func(s *WorkerSide) { s.Replicas = 0 })(w, d)
+			drains(time.Second)(w, d)
+		}, QueueLook{}, FollowDrain},
 		"both share a queue":            {func(w *Worker, _ *Departure) { w.Queued = false }, QueueLook{Left: "3 tasks"}, FollowStop},
 		"it was stopped":                {blue(func(s *WorkerSide) { s.MovedBy, s.Replicas = "app-1", 0 }), QueueLook{}, FollowNothing},
 		"there is nothing to return to": {green(func(s *WorkerSide) { s.DeploymentExists = false }), empty, FollowNothing},

@@ -12,6 +12,7 @@ import (
 // Why Turnout needs rights that the audit log does not show.
 const (
 	streamed = "caches list before they watch where the API server does not stream lists (before Kubernetes 1.34, or if it refuses)"
+	kedaOnly = "for workers that KEDA scales, where the cluster has it"
 	series   = "a repeated event raises the count of the existing one"
 )
 
@@ -30,6 +31,9 @@ var seldom = map[string]string{
 	`ClusterRole "turnout": create pods/exec`:                         "exec upgrades a get to a WebSocket, or falls back to a POST",
 	`ClusterRole "turnout": get persistentvolumeclaims`:               "for a pod template that mounts one",
 	`ClusterRole "turnout": update bluegreens.turnout.dev/finalizers`: "needed with the admission plugin OwnerReferencesPermissionEnforcement",
+	`ClusterRole "turnout": get scaledobjects.keda.sh`:                kedaOnly,
+	`ClusterRole "turnout": list scaledobjects.keda.sh`:               kedaOnly,
+	`ClusterRole "turnout": patch scaledobjects.keda.sh`:              kedaOnly,
 	`ClusterRole "turnout": attest releases.turnout.dev`:              "no request needs it; the admission policy of config/policy checks it",
 	`ClusterRole "turnout": delete jobs.batch`:                        "the Job of a migration goes with its release",
 	`ClusterRole "turnout": delete releases.turnout.dev`:              "releases beyond spec.historyLimit are deleted after 8 days",
