@@ -115,6 +115,11 @@ bench-latency: $(WORLD) bin/turnout bin/sandbox ## Measure reaction times; write
 bench-switch: $(WORLD) bin/turnout bin/sandbox ## Measure what users lose at a cut-over; writes docs/bench/switch.json
 	bin/sandbox bench-switch --n $(or $(N),10) $(if $(SPEED),--speed $(SPEED)) --out $(or $(OUT),docs/bench/switch.json)
 
+# SEED runs a storm again.
+.PHONY: chaos
+chaos: $(WORLD) bin/turnout bin/sandbox ## Release while Turnout's replicas crash and stall and all that they talk to fails: 20 minutes; writes docs/bench/chaos.json
+	bin/sandbox chaos --n $(or $(N),50) --seed $(or $(SEED),0) --out $(or $(OUT),docs/bench/chaos.json)
+
 # APPLICATIONS and PER_NAMESPACE are lists; 0 a namespace: all in one. BURST are released at once.
 .PHONY: bench-scale
 bench-scale: $(CONTROLPLANE) bin/turnout bin/sandbox ## Measure many applications, with simulated pods; writes docs/bench/scale.json

@@ -60,6 +60,11 @@ type Options struct {
 	ReadURLMaps bool
 	// Monitoring is the address of a stand-in for Cloud Monitoring. Default: Google's.
 	Monitoring string
+	// Webhook is where GitHub sends webhooks, for several replicas behind one address. Default: to
+	// the only one.
+	Webhook string
+	// Compute is another address of the world's Compute API. Default: its own.
+	Compute string
 }
 
 // loadBalancerProject is turnout's flag; empty: it reads no URL maps.
@@ -94,16 +99,12 @@ type Turnout struct {
 func Start(ctx context.Context, o Options) (*Turnout, error) {
 	o.BuildPoll, o.LogLevel = cmp.Or(o.BuildPoll, 200*time.Millisecond), cmp.Or(o.LogLevel, "info")
 	t := &Turnout{options: o, Log: filepath.Join(o.Dir, "turnout.log"), SecretFile: filepath.Join(o.Dir, "secret")}
-	for _, address := range []*string{&t.listen, &t.metricsListen} {
-		var err error
-		if *address, err = freeAddress(); err != nil {
-			return nil, err
-		}
+	err := t.address()
+	if err != nil {
+		return nil, err
 	}
-	t.URL, t.MetricsURL = "http://"+t.listen, "http://"+t.metricsListen+"/metrics"
 	secret := rand.Text()
-	var err error
-	if t.App, err = register(o, t.URL+"/webhook", secret); err != nil {
+	if t.App, err = register(o, cmp.Or(o.Webhook, t.URL+"/webhook"), secret); err != nil {
 		return nil, err
 	}
 	kubeconfig, inForce, err := authorize(ctx, o)
@@ -123,6 +124,25 @@ func Start(ctx context.Context, o Options) (*Turnout, error) {
 		return t, errors.Join(err, t.Stop())
 	}
 	return t, nil
+}
+
+// address finds free ports.
+func (t *Turnout) address() error {
+	for _, address := range []*string{&t.listen, &t.metricsListen} {
+		var err error
+		if *address, err = freeAddress(); err != nil {
+			return err
+		}
+	}
+	t.URL, t.MetricsURL = "http://"+t.listen, "http://"+t.metricsListen+"/metrics"
+	return nil
+}
+
+// Replica is another process of the same installation, with ports and a log of its own. It is not
+// started.
+func (t *Turnout) Replica() (*Turnout, error) {
+	other := &Turnout{App: t.App, SecretFile: t.SecretFile, Log: t.Log + ".replica", options: t.options}
+	return other, other.address()
 }
 
 // Run starts the binary, again after [Turnout.Stop] or [Turnout.Kill], and waits
@@ -160,7 +180,7 @@ func (t *Turnout) start(o Options) error {
 		"TURNOUT_BUILD_POLL="+o.BuildPoll.String(),
 		"TURNOUT_ALLOW_ADDRESSES=127.0.0.0/8", // where the world's load balancers are
 		"TURNOUT_LOG_LEVEL="+o.LogLevel,
-		"TURNOUT_COMPUTE_ENDPOINT="+o.World.ComputeURL,
+		"TURNOUT_COMPUTE_ENDPOINT="+cmp.Or(o.Compute, o.World.ComputeURL),
 		"TURNOUT_LOAD_BALANCER_PROJECT="+o.loadBalancerProject(),
 		"TURNOUT_MONITORING_ENDPOINT="+o.Monitoring,
 		"TURNOUT_OWN_NAMESPACE="+Namespace,

@@ -1,0 +1,102 @@
+package cutover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/turnout-dev/turnout/bot/githubtest"
+	"github.com/turnout-dev/turnout/deployer/cloudbuild/cloudbuildtest"
+	"github.com/turnout-dev/turnout/sandbox/bench/fault"
+)
+
+// The storm: every few seconds something fails, for a few seconds. Between two of them there is
+// time in which the releases come on.
+const (
+	calmAtLeast, calmAtMost   = 2 * time.Second, 6 * time.Second
+	faultAtLeast, faultAtMost = time.Second, 4 * time.Second
+	// A stall is longer than a lease now and then, so that the other replica takes over while this
+	// one still believes that it leads.
+	stallAtLeast, stallAtMost = 2 * time.Second, 18 * time.Second
+	// faultShare is the share of the requests that fail.
+	faultShare = 0.7
+)
+
+// between returns a time of the storm's seed.
+func (c *chaos) between(least, most time.Duration) time.Duration {
+	return least + time.Duration(c.rng.Int64N(int64(most-least)))
+}
+
+// storm makes things fail until ctx ends, in an order that the seed decides.
+func (c *chaos) storm(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(c.between(calmAtLeast, calmAtMost)):
+		}
+		if err := c.strike(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// strike makes one thing fail.
+func (c *chaos) strike(ctx context.Context) error {
+	d := c.between(faultAtLeast, faultAtMost)
+	switch c.rng.IntN(8) {
+	case 0:
+		r := c.rng.IntN(len(c.replicas))
+		c.crashes++
+		c.say("replica %d crashes", r+1)
+		return c.replicas[r].process.Crash()
+	case 1:
+		return c.stall(ctx, c.rng.IntN(len(c.replicas)), c.between(stallAtLeast, stallAtMost))
+	case 2, 3:
+		kind := pick(c, fault.Unavailable, fault.Limited, fault.Timeout, fault.ReplyLost, fault.Slow, fault.WatchClosed, fault.EventsDropped)
+		c.say("Kubernetes: %s for %.1f s", kind, d.Seconds())
+		c.api.Fail(kind, d, faultShare)
+	case 4:
+		kind := pick(c, fault.Unavailable, fault.Limited, fault.Timeout, fault.ReplyLost, fault.Slow)
+		c.say("the load balancer's API: %s for %.1f s", kind, d.Seconds())
+		c.compute.Fail(kind, d, faultShare)
+	case 5, 6:
+		f := pick(c,
+			githubtest.Fault{Kind: githubtest.BadGateway}, githubtest.Fault{Kind: githubtest.Hang}, githubtest.Fault{Kind: githubtest.ReplyLost},
+			githubtest.Fault{Kind: githubtest.SecondaryRateLimit, RetryAfter: 3 * time.Second})
+		f.Times = 1 + c.rng.IntN(4)
+		c.say("GitHub: %s, %d times", f.Kind, f.Times)
+		c.other["GitHub: "+string(f.Kind)] += f.Times
+		c.World.GitHub.Inject(f)
+	default:
+		f := pick(c,
+			cloudbuildtest.Fault{Code: codes.Internal}, cloudbuildtest.Fault{Code: codes.DeadlineExceeded},
+			cloudbuildtest.Fault{Code: codes.ResourceExhausted}, cloudbuildtest.Fault{Code: codes.Unavailable, Performed: true})
+		f.Times = 1 + c.rng.IntN(3)
+		method := pick(c, "CreateBuild", "GetBuild", "ListBuilds")
+		c.say("Cloud Build: %s of %s, performed %v, %d times", f.Code, method, f.Performed, f.Times)
+		c.other[fmt.Sprintf("Cloud Build: %s, performed %v", f.Code, f.Performed)] += f.Times
+		c.World.CloudBuild.Fail(method, f)
+	}
+	return nil
+}
+
+func pick[T any](c *chaos, from ...T) T { return from[c.rng.IntN(len(from))] }
+
+// stall stops a replica for a time. It goes on whatever happens.
+func (c *chaos) stall(ctx context.Context, i int, d time.Duration) error {
+	c.stalls++
+	c.say("replica %d stalls for %.1f s", i+1, d.Seconds())
+	p := &c.replicas[i].process
+	if err := p.Stall(); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+	return errors.Join(p.GoOn())
+}
