@@ -49,8 +49,8 @@ test: $(WORLD) bin/prometheus bin/turnout ## Run all tests; of the deployer's cr
 	cd tools/checks && go test ./...
 	cd tools/house && go test -count=1 ./... # Go does not see that what it measures has changed
 
-.PHONY: test-crash
-test-crash: $(CONTROLPLANE) ## Run all cells of the deployer's crash table, of which make test runs a quarter a day
+.PHONY: crash
+crash: $(CONTROLPLANE) ## Run all cells of the deployer's crash table, of which make test runs a quarter a day
 	CRASH_CELLS=all go test -count=1 -timeout 60m -run TestEveryEffectMayFail ./deployer
 
 # How long make fuzz gives each target.

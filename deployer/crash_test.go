@@ -181,7 +181,7 @@ func TestEveryEffectMayFail(t *testing.T) {
 }
 
 // slice selects the cells to run: those whose number leaves ran when divided by of. If
-// CRASH_CELLS is "all", as in make test-crash, it selects all cells; if it is a day's number,
+// CRASH_CELLS is "all", as in make crash, it selects all cells; if it is a day's number,
 // that day's cells; if unset, today's.
 func slice(t *testing.T) (ran, of int) {
 	t.Helper()

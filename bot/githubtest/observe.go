@@ -1,6 +1,7 @@
 package githubtest
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -109,6 +110,13 @@ func (s *Server) Inject(f Fault) {
 	s.faults = append(s.faults, &f)
 }
 
+// Failed counts the requests that a fault of [Server.Inject] affected, by kind.
+func (s *Server) Failed() map[FaultKind]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.failed)
+}
+
 // LimitFor refuses every request for a time with a status, 403 or 429, as GitHub does after
 // too many writes. Each answer has the remaining time in Retry-After.
 func (s *Server) LimitFor(d time.Duration, status int) {
@@ -143,6 +151,7 @@ func (s *Server) takeFault(method, route string) Fault {
 		if f.Times == 0 {
 			s.faults = slices.Delete(s.faults, i, i+1)
 		}
+		s.failed[f.Kind]++
 		return *f
 	}
 	return Fault{}

@@ -70,6 +70,7 @@ type Server struct {
 	conversions map[string]conversion // by code
 	quotas      map[string]*quota     // by caller
 	faults      []*Fault
+	failed      map[FaultKind]int
 	outage      bool
 
 	limitedUntil time.Time // every request is refused until then
@@ -84,7 +85,7 @@ func NewServer(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg: cfg, log: cfg.Log, stopped: make(chan struct{}), changed: make(chan struct{}), lastID: 1000,
 		users: map[string]*User{}, repos: map[string]*Repository{}, renamed: map[string]*Repository{}, grants: map[string]*grant{},
-		downloads: map[string]download{}, conversions: map[string]conversion{}, quotas: map[string]*quota{},
+		downloads: map[string]download{}, conversions: map[string]conversion{}, quotas: map[string]*quota{}, failed: map[FaultKind]int{},
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

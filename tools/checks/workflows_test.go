@@ -125,7 +125,7 @@ func TestEverySlowTargetRunsEveryNight(t *testing.T) {
 	}
 	got := strings.Split(found[1], ", ")
 	slices.Sort(got)
-	if diff := cmp.Diff([]string{"conformance", "fuzz", "test-crash", "test-long"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"chaos", "conformance", "crash", "fuzz", "test-long"}, got); diff != "" {
 		t.Errorf("targets (-want +got):\n%s", diff)
 	}
 	makefile := read(t, project+"/Makefile")

@@ -68,6 +68,7 @@ type Server struct {
 	triggers []*trigger // in the order of creation
 	calls    map[string]int
 	faults   map[string][]Fault
+	failed   map[Fault]int
 	unknown  []string
 }
 
@@ -86,7 +87,9 @@ func Start(cfg Config) (*Server, error) {
 		}
 		cfg.Listener = listener
 	}
-	s := &Server{config: cfg, address: cfg.Listener.Addr().String(), calls: map[string]int{}, faults: map[string][]Fault{}}
+	s := &Server{
+		config: cfg, address: cfg.Listener.Addr().String(), calls: map[string]int{}, faults: map[string][]Fault{}, failed: map[Fault]int{},
+	}
 	s.server = s
 	s.running, s.stop = context.WithCancel(context.Background())
 	s.grpc = grpc.NewServer(grpc.UnaryInterceptor(s.intercept))
@@ -142,6 +145,13 @@ func (s *Server) Fail(method string, fault Fault) {
 	for range max(fault.Times, 1) {
 		s.faults[method] = append(s.faults[method], fault)
 	}
+}
+
+// Failed counts the calls that failed so, by code and whether they were performed.
+func (s *Server) Failed() map[Fault]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.failed)
 }
 
 // Calls counts the calls of each method, including failed ones.
@@ -236,5 +246,6 @@ func (s *Server) begin(method string) *Fault {
 		return nil
 	}
 	s.faults[method] = due[1:]
+	s.failed[Fault{Code: due[0].Code, Performed: due[0].Performed}]++
 	return &due[0]
 }

@@ -101,11 +101,10 @@ type chaos struct {
 	api      *fault.Proxy // Kubernetes' API, as the replicas see it
 	compute  *fault.Proxy
 	began    time.Time
-	stormy   time.Time // when the storm began
+	stormy   time.Time    // when the storm began
 	started  atomic.Int64 // releases
 	crashes  int
 	stalls   int
-	other    map[string]int // faults of GitHub and Cloud Build, by kind
 
 	mu    sync.Mutex
 	wrong []string
@@ -137,7 +136,7 @@ func Chaos(ctx context.Context, o ChaosOptions) (report ChaosReport, err error) 
 	}
 	o.World.GitHub.AddOrganization("acme")
 	c := &chaos{
-		order: o, began: time.Now(), other: map[string]int{},
+		order: o, began: time.Now(),
 		rng: rand.New(rand.NewPCG(o.Seed, 1)), //nolint:gosec // G404: to be run again
 		run: &run{
 			Options: o.Options, kube: kube, writer: o.World.GitHub.AddUser("alice"),

@@ -2,8 +2,6 @@ package cutover
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -69,16 +67,14 @@ func (c *chaos) strike(ctx context.Context) error {
 			githubtest.Fault{Kind: githubtest.SecondaryRateLimit, RetryAfter: 3 * time.Second})
 		f.Times = 1 + c.rng.IntN(4)
 		c.say("GitHub: %s, %d times", f.Kind, f.Times)
-		c.other["GitHub: "+string(f.Kind)] += f.Times
 		c.World.GitHub.Inject(f)
 	default:
 		f := pick(c,
 			cloudbuildtest.Fault{Code: codes.Internal}, cloudbuildtest.Fault{Code: codes.DeadlineExceeded},
 			cloudbuildtest.Fault{Code: codes.ResourceExhausted}, cloudbuildtest.Fault{Code: codes.Unavailable, Performed: true})
 		f.Times = 1 + c.rng.IntN(3)
-		method := pick(c, "CreateBuild", "GetBuild", "ListBuilds")
+		method := pick(c, "CreateBuild", "CreateBuild", "GetBuild", "ListBuilds")
 		c.say("Cloud Build: %s of %s, performed %v, %d times", f.Code, method, f.Performed, f.Times)
-		c.other[fmt.Sprintf("Cloud Build: %s, performed %v", f.Code, f.Performed)] += f.Times
 		c.World.CloudBuild.Fail(method, f)
 	}
 	return nil
@@ -98,5 +94,5 @@ func (c *chaos) stall(ctx context.Context, i int, d time.Duration) error {
 	case <-ctx.Done():
 	case <-time.After(d):
 	}
-	return errors.Join(p.GoOn())
+	return p.GoOn()
 }

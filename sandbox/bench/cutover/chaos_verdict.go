@@ -40,11 +40,16 @@ func (c *chaos) settled(ctx context.Context, lanes []*laneOf) {
 
 // report counts what happened.
 func (c *chaos) report(lanes []*laneOf) ChaosReport {
-	r := ChaosReport{Seed: c.order.Seed, Effects: c.api.Writes(), Crashes: c.crashes, Stalls: c.stalls, Faults: c.other}
-	for name, hits := range map[string]map[string]int{"Kubernetes": asText(c.api.Hits()), "load balancer": asText(c.compute.Hits())} {
-		for kind, n := range hits {
-			r.Faults[name+": "+kind] = n
+	r := ChaosReport{Seed: c.order.Seed, Effects: c.api.Writes(), Crashes: c.crashes, Stalls: c.stalls, Faults: map[string]int{}}
+	count(r.Faults, "Kubernetes", c.api.Hits())
+	count(r.Faults, "load balancer", c.compute.Hits())
+	count(r.Faults, "GitHub", c.World.GitHub.Failed())
+	for f, n := range c.World.CloudBuild.Failed() {
+		kind := f.Code.String()
+		if f.Performed {
+			kind = "reply lost"
 		}
+		r.Faults["Cloud Build: "+kind] += n
 	}
 	for _, l := range lanes {
 		r.Duplicates += c.duplicates(l)
@@ -70,12 +75,10 @@ func (c *chaos) report(lanes []*laneOf) ChaosReport {
 	return r
 }
 
-func asText[K ~string](hits map[K]int) map[string]int {
-	out := map[string]int{}
+func count[K ~string](faults map[string]int, api string, hits map[K]int) {
 	for kind, n := range hits {
-		out[string(kind)] = n
+		faults[api+": "+string(kind)] = n
 	}
-	return out
 }
 
 // duplicates counts what an application had more often than it was asked for: releases, builds,

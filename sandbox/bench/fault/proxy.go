@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -119,11 +120,7 @@ func (p *Proxy) Fail(kind Kind, d time.Duration, share float64) {
 func (p *Proxy) Hits() map[Kind]int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	all := make(map[Kind]int, len(p.hits))
-	for kind, n := range p.hits {
-		all[kind] = n
-	}
-	return all
+	return maps.Clone(p.hits)
 }
 
 // Writes counts the requests that changed something, whether or not their answers arrived. Those

@@ -51,6 +51,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	root.SetArgs(args)
 	root.SetOut(stdout)
-	root.AddCommand(upCommand(), execCommand(), demoCommand(), benchCommand(), cutoverCommand(), chaosCommand(), scaleCommand(), webhookCommand())
+	root.AddCommand(upCommand(), execCommand(), demoCommand(), benchCommand(), cutoverCommand(), chaosCommand(), scaleCommand(),
+		webhookCommand())
 	return root.ExecuteContext(ctx)
 }
