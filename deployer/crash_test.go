@@ -128,7 +128,7 @@ var journeys = append([]journey{
 		"application: no Active",
 		"POST configmaps",
 	}},
-}, slices.Concat(gatewayJourneys, canaryJourneys, workJourneys, []journey{mixedJourney})...)
+}, slices.Concat(gatewayJourneys, canaryJourneys, workJourneys, []journey{mixedJourney}, migrationJourneys, owedJourneys)...)
 
 // autoscaleBoth gives both colours a size and an autoscaler with a lower minimum.
 func (w *world) autoscaleBoth() {
@@ -157,7 +157,7 @@ func TestEveryEffectMayFail(t *testing.T) {
 			})
 			number := 0
 			for _, at := range j.effects {
-				if cell := workerJourneys[j.name]; cell != nil && !cell(at) {
+				if cell := cellsOf[j.name]; cell != nil && !cell(at) {
 					continue // it has its cells in other journeys
 				}
 				for _, way := range []struct {
@@ -208,7 +208,7 @@ func (j journey) undisturbed(t *testing.T) {
 	e.only = j.only
 	w, rel := j.start(t)
 	w.asked = e.intercept
-	w.runWith(e.config(plane.Config), quick("first"))
+	w.runWith(e.config(w.cfg), quick("first"))
 	j.expect(w, w.awaitPhase(rel, j.end()))
 	t.Logf("%s", strings.Join(e.all(), "\n"))
 	want, got := slices.Sorted(slices.Values(j.effects)), slices.Sorted(slices.Values(e.effects()))
@@ -223,7 +223,7 @@ func (j journey) spoil(t *testing.T, e *effects) {
 	e.only = j.only
 	w, rel := j.start(t)
 	w.asked = e.intercept
-	stop := w.runWith(e.config(plane.Config), quick("first"))
+	stop := w.runWith(e.config(w.cfg), quick("first"))
 	// Some effects come after the release has ended, so its end is no sign that they never come.
 	w.until(e.at, e.happened, func() string { return "it never happened; effects are\n" + strings.Join(e.effects(), "\n") })
 	if e.crash {

@@ -10,10 +10,13 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// workerJourneys have cells for some of their effects only.
-var workerJourneys = map[string]func(effect string) bool{
+// cellsOf are the journeys with cells for some of their effects only.
+var cellsOf = map[string]func(effect string) bool{
 	"deploy with a worker": ofWorkers, "undo with a worker": ofWorkers, "restore with a worker": ofTasks, "rollback with a worker": ofWorkers,
 	"deploy with a queue": ofQueues, "deploy with KEDA": ofScalers,
+	"late rollback with a worker": ofOwed, "interference with a worker": ofOwed,
+	"deploy with an expand": ofMigrations, "an expand takes too long": ofMigrations, "the live version suffers": ofMigrations,
+	"contract": ofMigrations,
 }
 
 var workJourneys = []journey{workersDeploy, workersUndo, workersRestore, workersRollback, queueDeploy, scalersDeploy}

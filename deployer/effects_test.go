@@ -138,7 +138,7 @@ func (e *effects) begin(method, what, body string) (w written, err error) {
 		return w, nil
 	}
 	e.seen = append(e.seen, what)
-	for _, name := range effectsOf(what, body) {
+	for _, name := range effectsAfter(e.made, what, body) {
 		if !slices.Contains(e.made, name) {
 			w.effects = append(w.effects, name)
 		}
@@ -172,6 +172,25 @@ func (e *effects) forget(w written) {
 	e.made = slices.DeleteFunc(e.made, func(name string) bool { return slices.Contains(w.effects, name) })
 }
 
+// noLongerOwed is the end of what follows from [owed]. It is an effect only after that one: before,
+// nothing is owed either.
+const (
+	owed         = "application: WorkersOwed"
+	noLongerOwed = "application: no WorkersOwed"
+)
+
+// effectsAfter are the effects of a write after others.
+func effectsAfter(made []string, what, body string) []string {
+	all := effectsOf(what, body)
+	if strings.HasPrefix(what, "PUT bluegreens/") && slices.Contains(made, owed) && !slices.Contains(all, owed) {
+		all = append(all, noLongerOwed)
+	}
+	return all
+}
+
+// jobName is the name of a migration's Job, without its application. It differs between releases.
+var jobName = regexp.MustCompile(`(expand|contract)-[0-9a-f]{10}`)
+
 // effectsOf names what a write adds to the record or the cluster: a milestone, a claim, a patched
 // field. A status that only rewords a release's state has no effect: how often it is written
 // depends on timing, and a process that ends there leaves the same state as after the effect
@@ -179,7 +198,8 @@ func (e *effects) forget(w written) {
 func effectsOf(what, body string) []string {
 	switch {
 	case strings.HasPrefix(what, "PATCH "):
-		return []string{strings.ReplaceAll(what+patched(body), "my-python-app-", "")}
+		what = jobName.ReplaceAllString(strings.ReplaceAll(what, "my-python-app-", ""), "$1")
+		return []string{what + strings.ReplaceAll(patched(body), "my-python-app-", "")}
 	case strings.HasPrefix(what, "PUT releases/"):
 		var rel v1alpha1.Release
 		return ofRelease(&rel, json.Unmarshal([]byte(body), &rel))
@@ -243,7 +263,13 @@ func ofRelease(rel *v1alpha1.Release, err error) []string {
 	if b := rel.Status.Build; b != nil && b.ID != "" {
 		all = append(all, "release: Build.ID")
 	}
+	if l := rel.Status.Live; l != nil && l.KnownAt != nil {
+		all = append(all, "release: Live.KnownAt")
+	}
 	if s := rel.Status.Migration; s != nil {
+		if rel.Status.Failure != nil {
+			all = append(all, "release: Failure")
+		}
 		all = append(all, "release: Migration.IntendedAt")
 		for name, is := range map[string]bool{"UID": s.UID != "", "ResumedAt": s.ResumedAt != nil, "EndedAt": s.EndedAt != nil} {
 			if is {
@@ -297,10 +323,16 @@ func ofApplication(bg *v1alpha1.BlueGreen, err error) []string {
 		}
 	}
 	if st.WorkersOwed != nil {
-		all = append(all, "application: WorkersOwed")
+		all = append(all, owed)
 	}
-	if st.Schema != nil {
-		all = append(all, "application: Schema")
+	if s := st.Schema; s != nil {
+		for name, is := range map[string]bool{
+			"Expanded": len(s.Expanded) > 0, "Contract": s.Contract != nil, "Contract.Outcome": s.Contract != nil && s.Contract.Outcome != "",
+		} {
+			if is {
+				all = append(all, "application: "+name)
+			}
+		}
 	}
 	if len(st.RolledBack) > 0 {
 		all = append(all, "application: RolledBack")

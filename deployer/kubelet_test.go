@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -28,8 +29,10 @@ type kubelet struct {
 	broken, held, lingering map[string]bool
 	// migrate says how the command of a migration's pod ends; it runs on while that is nil.
 	migrate func(*corev1.Pod) *corev1.ContainerStateTerminated
-	pods    map[string]*corev1.Pod
-	next    int
+	// migrated are the pods of migrations whose command has started.
+	migrated map[types.UID]bool
+	pods     map[string]*corev1.Pod
+	next     int
 }
 
 // nodeName is the only node. EndpointSlices omit pods without a node.
@@ -40,8 +43,8 @@ func startKubelet(t testing.TB, cfg *rest.Config, namespace string) *kubelet {
 	kube, err := client.NewWithWatch(cfg, client.Options{Scheme: scheme()})
 	check(t, err)
 	k := &kubelet{
-		kube: kube, broken: map[string]bool{}, held: map[string]bool{}, lingering: map[string]bool{},
-		pods: map[string]*corev1.Pod{}, migrate: endsWith(0, ""),
+		kube: kube, broken: map[string]bool{}, held: map[string]bool{}, lingering: map[string]bool{}, pods: map[string]*corev1.Pod{},
+		migrate: endsWith(0, ""), migrated: map[types.UID]bool{},
 	}
 	// The test's context ends before the clean-up that deletes pods.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))

@@ -39,7 +39,7 @@ type late struct {
 func (w *world) startLate(meant func(what, body string) bool, change ...func(*Deployer)) *late {
 	w.t.Helper()
 	l := &late{w: w, reached: make(chan struct{}), taken: make(chan struct{}), answer: make(chan int, 1)}
-	cfg := rest.CopyConfig(plane.Config)
+	cfg := rest.CopyConfig(w.cfg)
 	var once sync.Once
 	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(req *http.Request) (*http.Response, error) {

@@ -211,6 +211,9 @@ func (m migrating) fault(ctx context.Context, a *attempt, want migration, v trac
 	switch {
 	case v.World:
 		f.class = v1alpha1.FaultWorld
+		if v.Pod == nil {
+			f = f.with(v1alpha1.Shell("kubectl", "describe", "job", st.Job, "-n", a.bg.Namespace))
+		}
 		if v.Step == track.MigrationStop {
 			f.reason = v1alpha1.FailedDeadline
 			f.about = about{limit: want.limits.Pending, waited: waitsForMigration(a, st.Job, v).waits}
@@ -219,6 +222,8 @@ func (m migrating) fault(ctx context.Context, a *attempt, want migration, v trac
 	case v.Outcome == v1alpha1.MigrationUnknown:
 		f.reason = want.unknown
 		f.message += "; look at the database, then " + want.again
+	case v.Outcome == v1alpha1.MigrationNotRun:
+		f.message += "; it changed nothing: mend the image or the command (spec.migrations), then " + want.again
 	default:
 		f.message += "; Turnout does not revert it: look at the database, then " + want.again
 	}
@@ -306,8 +311,12 @@ func uidOf(st *v1alpha1.MigrationStatus) types.UID {
 	return types.UID(st.UID)
 }
 
-// noteStart records when the command started.
+// noteStart records when the command started, or that it may have started although it was stopped
+// before.
 func noteStart(st *v1alpha1.MigrationStatus, o track.Migration) {
+	if st != nil && st.Outcome == v1alpha1.MigrationNotRun && o.MayHaveRun() {
+		st.Outcome = v1alpha1.MigrationUnknown
+	}
 	if at := o.Started(); st != nil && st.StartedAt == nil && !at.IsZero() && (st.UID == "" || st.UID == string(o.UID)) {
 		st.StartedAt = track.Stamp(at)
 	}

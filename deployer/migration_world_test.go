@@ -31,6 +31,7 @@ func (k *kubelet) runMigration(ctx context.Context, pod *corev1.Pod) {
 	if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
 		return
 	}
+	k.migrated[pod.UID] = true
 	end := k.migrate(pod)
 	pod = pod.DeepCopy()
 	was := pod.Status.Phase

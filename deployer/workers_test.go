@@ -29,6 +29,7 @@ func (w *world) worker(c v1alpha1.Color, size int32) *appsv1.Deployment {
 	labels := map[string]string{"app": "my-python-app-mail", "version": string(c)}
 	d.Labels, d.Spec.Selector.MatchLabels, d.Spec.Template.Labels = labels, labels, labels
 	d.Spec.Replicas = &size
+	d.Spec.Template.Spec.TerminationGracePeriodSeconds = new(int64(300)) // what lingers does so for the whole test
 	return d
 }
 
@@ -214,6 +215,25 @@ func TestRollbackBringsWorkersBackFirst(t *testing.T) {
 		stopGreen)
 }
 
+// lingerWorkers keeps the pods of the worker on the live side from ending. They work by then: a pod
+// that never got to a node ends at once.
+func (w *world) lingerWorkers() {
+	w.t.Helper()
+	w.kubelet.linger("mail-blue")
+	d := w.worker(v1alpha1.Blue, 0)
+	w.until("the old workers", func() bool {
+		w.get(d)
+		return d.Status.AvailableReplicas == workersSize
+	}, func() string { return fmt.Sprint(d.Status) })
+}
+
+// awaitOwedNothing waits until workers follow users.
+func (w *world) awaitOwedNothing() {
+	w.t.Helper()
+	w.until("nothing is owed to workers", func() bool { return w.application().Status.WorkersOwed == nil }, func() string { return "" })
+	w.settled()
+}
+
 // awaitFollowed waits until workers follow users.
 func (w *world) awaitFollowed() {
 	w.t.Helper()
@@ -246,13 +266,7 @@ func TestWorkersFollowUsersAfterALateRollback(t *testing.T) {
 func TestWorkersFollowUsersAfterInterference(t *testing.T) {
 	t.Parallel()
 	w := newWorldWithWorker(t)
-	w.kubelet.linger("mail-blue")
-	w.patch(w.worker(v1alpha1.Blue, 0), `{"spec":{"template":{"spec":{"terminationGracePeriodSeconds":600}}}}`)
-	w.until("the old workers", func() bool {
-		d := w.worker(v1alpha1.Blue, 0)
-		w.get(d)
-		return d.Status.ObservedGeneration == d.Generation && d.Status.UpdatedReplicas == workersSize && d.Status.AvailableReplicas == workersSize
-	}, func() string { return fmt.Sprint(len(w.pods("my-python-app-mail"))) })
+	w.lingerWorkers()
 	w.run()
 	rel := w.submit("a")
 	w.await(rel, "the wait for the old workers", func(r *v1alpha1.Release) bool {

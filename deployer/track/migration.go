@@ -4,54 +4,8 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/types"
-
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
-
-// Migration is the Job of a migration as the API server has it, past the cache.
-type Migration struct {
-	// Exists: there is a Job of that name. UID and ResourceVersion are its own.
-	Exists          bool
-	UID             types.UID
-	ResourceVersion string
-
-	// Hash of the pod template that the Job was made from.
-	Hash string
-
-	// Suspended: Kubernetes starts no pod of it. Resumed: Turnout let it go once.
-	Suspended, Resumed bool
-
-	// Complete and Failed: Kubernetes reports that it ended. Reason is why it failed.
-	Complete, Failed bool
-	Reason           string
-
-	// Pods of the Job, also those that have ended.
-	Pods []MigrationPod
-}
-
-// MigrationPod is a pod of a migration.
-type MigrationPod struct {
-	// Name of the pod.
-	Name string
-
-	// Ended: none of its containers runs or will run.
-	Ended bool
-
-	// Waiting is why its command does not run yet, for people.
-	Waiting string
-
-	// StartedAt is when its command started; zero if it has not.
-	StartedAt time.Time
-
-	// ExitCode of the command; nil if it has none. Container and Reason belong to it: of an init
-	// container, if that one kept the command from starting.
-	ExitCode          *int32
-	Container, Reason string
-
-	// Message is the command's termination message.
-	Message string
-}
 
 // unchanged is the termination message of a migration that had nothing to do.
 const unchanged = "unchanged"
@@ -140,26 +94,6 @@ func VoidMigration(s *v1alpha1.MigrationStatus, m Migration, now time.Time, l Mi
 	return v
 }
 
-// over reports whether no pod of the Job runs or will run.
-func (m Migration) over() bool {
-	for _, p := range m.Pods {
-		if !p.Ended {
-			return false
-		}
-	}
-	return true
-}
-
-// Started is when the command first started; zero if it has not.
-func (m Migration) Started() (at time.Time) {
-	for _, p := range m.Pods {
-		if !p.StartedAt.IsZero() && (at.IsZero() || p.StartedAt.Before(at)) {
-			at = p.StartedAt
-		}
-	}
-	return at
-}
-
 // gone is a Job that somebody deleted, or replaced by another one.
 func gone(s *v1alpha1.MigrationStatus, m Migration) MigrationVerdict {
 	if !m.over() {
@@ -177,13 +111,20 @@ func stopped(s *v1alpha1.MigrationStatus, m Migration) MigrationVerdict {
 	if !m.over() {
 		return MigrationVerdict{Step: MigrationWait, Message: "job " + s.Job + " was stopped, and its pod has not ended"}
 	}
-	if s.Outcome != "" && (s.Outcome != v1alpha1.MigrationNotRun || s.StartedAt == nil) {
-		return MigrationVerdict{Step: MigrationEnd, Outcome: s.Outcome, Message: s.Message}
+	v := MigrationVerdict{Step: MigrationEnd, Outcome: s.Outcome, Message: s.Message}
+	switch {
+	case s.Outcome == v1alpha1.MigrationFailed:
+	case s.StartedAt == nil && m.ranNothing():
+		v.Outcome = v1alpha1.MigrationNotRun
+		if s.Message == "" {
+			v.Message = "job " + s.Job + " was suspended before its command started"
+		}
+	case s.StartedAt == nil && s.Outcome == v1alpha1.MigrationNotRun:
+	default:
+		v.Outcome = v1alpha1.MigrationUnknown
+		v.Message = "job " + s.Job + " was suspended when its command ran or may have run, so nobody knows what it did to the schema"
 	}
-	return MigrationVerdict{
-		Step: MigrationEnd, Outcome: v1alpha1.MigrationUnknown,
-		Message: "job " + s.Job + " was suspended while it ran, so nobody knows what it did to the schema",
-	}
+	return v
 }
 
 // ended is how a Job ended.
@@ -193,26 +134,18 @@ func ended(s *v1alpha1.MigrationStatus, m Migration) MigrationVerdict {
 	case m.Complete && v.Pod != nil && strings.TrimSpace(v.Pod.Message) == unchanged:
 		v.Outcome = v1alpha1.MigrationUnchanged
 	case m.Complete:
+	case v.Pod != nil && v.Pod.Unstartable && s.StartedAt == nil:
+		v.Outcome, v.Message = v1alpha1.MigrationNotRun, "its command could not be started: "+v.Pod.Message
 	case v.Pod != nil:
 		v.Outcome, v.Message = v1alpha1.MigrationFailed, "its command failed"
-	case s.StartedAt == nil && len(m.Pods) > 0 && m.Started().IsZero():
+	case s.StartedAt == nil && m.ranNothing():
 		v.Outcome, v.World = v1alpha1.MigrationNotRun, true
 		v.Message = "its pod " + m.Pods[0].Name + " ended before its command started: " + m.Pods[0].Waiting
 	default:
 		v.Outcome = v1alpha1.MigrationUnknown
-		v.Message = "its pod is gone without an exit code (" + m.Reason + "), so nobody knows what it did to the schema"
+		v.Message = "its command left no exit code (" + m.Reason + "), so nobody knows what it did to the schema"
 	}
 	return v
-}
-
-// exited returns a pod with an exit code: 0 if the Job is complete, another one if it failed.
-func (m Migration) exited(complete bool) *MigrationPod {
-	for i, p := range m.Pods {
-		if p.ExitCode != nil && (*p.ExitCode == 0) == complete {
-			return &m.Pods[i]
-		}
-	}
-	return nil
 }
 
 // underWay judges a Job that has been resumed and has not ended.
@@ -229,6 +162,9 @@ func underWay(s *v1alpha1.MigrationStatus, m Migration, now time.Time, l Migrati
 		}
 		if v.At = s.ResumedAt.Add(l.Pending); !now.Before(v.At) {
 			v.Step, v.Outcome, v.World = MigrationStop, v1alpha1.MigrationNotRun, true
+			if m.MayHaveRun() { // until its pod shows that it did not start at the last moment
+				v.Outcome = v1alpha1.MigrationUnknown
+			}
 			v.Message = "its command did not start within " + l.Pending.String() + " (spec.deadlines.stage): " + v.Message
 		}
 		return v
@@ -246,16 +182,6 @@ func underWay(s *v1alpha1.MigrationStatus, m Migration, now time.Time, l Migrati
 
 // RunsSince says that a migration runs, and nothing else.
 func RunsSince(started time.Time) string { return "runs since " + Clock(started) }
-
-// running returns a pod whose command runs.
-func (m Migration) running() *MigrationPod {
-	for i, p := range m.Pods {
-		if !p.Ended && !p.StartedAt.IsZero() {
-			return &m.Pods[i]
-		}
-	}
-	return nil
-}
 
 // pendingBecause is why no command runs yet.
 func pendingBecause(m Migration) string {

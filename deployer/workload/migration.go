@@ -140,9 +140,12 @@ func (m *Migrations) Resume(ctx context.Context, namespace, name string, o track
 	})
 }
 
-// Stop suspends a Job, which makes Kubernetes end its pods.
+// Stop suspends a Job, exactly as it was observed, which makes Kubernetes end its pods. An error for
+// which apierrors.IsConflict holds means that it has changed: look again.
 func (m *Migrations) Stop(ctx context.Context, namespace, name string, o track.Migration) error {
-	return m.patch(ctx, namespace, name, o, []operation{{Op: "add", Path: "/spec/suspend", Value: true}})
+	return m.patch(ctx, namespace, name, o, []operation{
+		{Op: "test", Path: "/metadata/resourceVersion", Value: o.ResourceVersion}, {Op: "add", Path: "/spec/suspend", Value: true},
+	})
 }
 
 // Delete deletes a Job with its pods, exactly as it was observed. An error for which
@@ -214,7 +217,10 @@ func podEnded(p *corev1.Pod) bool {
 // migrationPod is what a migration's pod reports. Its only container that is no init container
 // runs the command.
 func migrationPod(p *corev1.Pod) track.MigrationPod {
-	o := track.MigrationPod{Name: p.Name, Ended: podEnded(p), Waiting: "it waits for a node"}
+	o := track.MigrationPod{Name: p.Name, Ended: podEnded(p), Placed: p.Spec.NodeName != "", Waiting: "it waits for a node"}
+	if o.Placed {
+		o.Waiting = "its node has not started it"
+	}
 	if p.Status.Message != "" {
 		o.Waiting = prose.Line(p.Status.Message, 500)
 	}
@@ -222,6 +228,8 @@ func migrationPod(p *corev1.Pod) track.MigrationPod {
 		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
 			o.Waiting = prose.Line(c.Message, 500)
 		}
+		// The node is gone, and its kubelet cannot say what ran there.
+		o.Lost = o.Lost || c.Type == corev1.DisruptionTarget && c.Status == corev1.ConditionTrue && c.Reason == "DeletionByPodGC"
 	}
 	restarts := map[string]bool{}
 	for _, c := range p.Spec.InitContainers {
@@ -231,12 +239,19 @@ func migrationPod(p *corev1.Pod) track.MigrationPod {
 		if end := c.State.Terminated; end != nil && end.ExitCode != 0 && !restarts[c.Name] {
 			o.ExitCode, o.Container, o.Reason = &end.ExitCode, c.Name, end.Reason
 		}
-		if c.State.Waiting != nil && c.State.Waiting.Reason != "PodInitializing" {
+		switch {
+		case c.State.Waiting != nil && c.State.Waiting.Reason != "PodInitializing":
 			o.Waiting = waitingText(c)
+		case restarts[c.Name] && c.State.Running != nil && c.Started != nil && !*c.Started:
+			o.Waiting = "container " + c.Name + " has not passed its startup probe"
 		}
 	}
 	for _, c := range p.Status.ContainerStatuses {
+		o.Lost = o.Lost || lost(c)
 		switch end := c.State.Terminated; {
+		case end != nil && unstartable[end.Reason]:
+			o.ExitCode, o.Container, o.Reason, o.Unstartable = &end.ExitCode, c.Name, end.Reason, true
+			o.Message = prose.Line(end.Reason+" "+end.Message, 500)
 		case end != nil && (!end.StartedAt.IsZero() || end.ExitCode == 0):
 			o.StartedAt, o.ExitCode, o.Container, o.Reason = end.StartedAt.Time, &end.ExitCode, c.Name, end.Reason
 			o.Message = prose.Line(end.Message, 500)
@@ -247,6 +262,18 @@ func migrationPod(p *corev1.Pod) track.MigrationPod {
 		}
 	}
 	return o
+}
+
+// unstartable are the reasons of a container whose command does not exist, or may not be executed.
+// Container runtimes let it start in 1970.
+var unstartable = map[string]bool{"StartError": true, "ContainerCannotRun": true}
+
+// lost reports whether a kubelet no longer knows what became of a container that may have run: one
+// that a runtime had made. It says the same of one that it never made when its pod ends, but without
+// an ID and without an earlier end.
+func lost(c corev1.ContainerStatus) bool {
+	end := c.State.Terminated
+	return end != nil && end.StartedAt.IsZero() && end.ExitCode != 0 && (c.ContainerID != "" || c.LastTerminationState.Terminated != nil)
 }
 
 func waitingText(c corev1.ContainerStatus) string {

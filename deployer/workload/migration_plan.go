@@ -35,12 +35,10 @@ func (m *Migrations) Plan(ctx context.Context, bg *v1alpha1.BlueGreen, q Migrati
 		return MigrationPlan{}, fmt.Errorf("the pod template of a migration: %w", err)
 	}
 	toMigration(template, container, q.Command)
-	if err := m.unselect(ctx, bg, template); err != nil {
+	own := object{v1alpha1.ApplicationLabel: bg.Name, v1alpha1.MigrationLabel: q.Kind}
+	if err := m.unselect(ctx, bg, template, own); err != nil {
 		return MigrationPlan{}, err
 	}
-	own := object{v1alpha1.ApplicationLabel: bg.Name, v1alpha1.MigrationLabel: q.Kind}
-	set := Ensure(template, "metadata", "labels")
-	maps.Copy(set, own)
 	text, err := json.Marshal(template)
 	if err != nil {
 		return MigrationPlan{}, fmt.Errorf("encode a pod template: %w", err)
@@ -118,11 +116,13 @@ func toMigration(template object, container string, command []string) {
 	inits, _ := spec["initContainers"].([]any)
 	var main []any
 	for _, c := range parts(spec, "containers") {
-		for _, field := range []string{"livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "ports"} {
+		numberPorts(c)
+		for _, field := range []string{"livenessProbe", "readinessProbe", "lifecycle", "ports"} {
 			delete(c, field)
 		}
 		if c["name"] == container {
 			delete(c, "args")
+			delete(c, "startupProbe")
 			c["command"] = words
 			main = append(main, c)
 			continue
@@ -142,6 +142,20 @@ func toMigration(template object, container string, command []string) {
 	delete(part(spec, "affinity"), "podAntiAffinity")
 }
 
+// numberPorts replaces the name of a port in a container's startup probe by its number: the ports are
+// dropped. Kubernetes starts the command once a sidecar has passed that probe, so that a proxy to
+// the database answers by then.
+func numberPorts(c object) {
+	for _, kind := range []string{"httpGet", "tcpSocket"} {
+		probe := part(part(c, "startupProbe"), kind)
+		for _, p := range parts(c, "ports") {
+			if name, named := probe["port"].(string); named && p["name"] == name {
+				probe["port"] = p["containerPort"]
+			}
+		}
+	}
+}
+
 // selecting is an object that selects pods.
 type selecting struct {
 	name     string
@@ -149,8 +163,9 @@ type selecting struct {
 	selector labels.Selector
 }
 
-// unselect removes the colour and every label by which an object of the namespace selects pods.
-func (m *Migrations) unselect(ctx context.Context, bg *v1alpha1.BlueGreen, template object) error {
+// unselect removes the colour and every label by which an object of the namespace selects pods, and
+// adds those of every migration.
+func (m *Migrations) unselect(ctx context.Context, bg *v1alpha1.BlueGreen, template, own object) error {
 	all, err := m.selecting(ctx, bg.Namespace)
 	if err != nil {
 		return err
@@ -162,6 +177,7 @@ func (m *Migrations) unselect(ctx context.Context, bg *v1alpha1.BlueGreen, templ
 			delete(set, key)
 		}
 	}
+	maps.Copy(set, own)
 	for _, s := range all {
 		if s.selector.Matches(labelsOf(template)) {
 			return &RefusedMigrationError{Text: fmt.Sprintf("%s selects pods by %q, which a migration's pod would match, too: let it select "+

@@ -1,0 +1,287 @@
+package deployer
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/rest"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// ofMigrations: an effect concerns a migration, or what comes right before or after it.
+func ofMigrations(effect string) bool {
+	return strings.Contains(effect, "jobs") || strings.Contains(effect, "Migration.") || slices.Contains([]string{
+		"POST releases", "release: Approved", "release: Live.KnownAt", "release: ExpandedAt", "release: AttachedAt", "release: Failure",
+		"release: ClaimedAt", "release: ContractedAt", "release: FinishedAt", "application: Active", "application: Expanded",
+		"application: Contract", "application: Contract.Outcome",
+	}, effect)
+}
+
+// untilExpand are the effects of a deploy until its migration runs.
+var untilExpand = []string{
+	"POST configmaps",
+	"release: OnBranch",
+	"application: Active",
+	"release: ClaimedAt",
+	"release: Build.IntendedAt",
+	"CreateBuild",
+	"release: Build.ID",
+	"release: Built",
+	"release: Approved",
+	"release: Live.KnownAt",
+	"release: Migration.IntendedAt",
+	"POST jobs",
+	"release: Migration.UID",
+	"release: Migration.ResumedAt",
+	"PATCH jobs/expand add annotations/resumed-at replace suspend",
+}
+
+// migrationJourneys run a Job, once, whatever happens to the process.
+var migrationJourneys = []journey{
+	{"deploy with an expand", func(t testing.TB) (*world, *v1alpha1.Release) {
+		w := newWorld(t, expanding)
+		return w, w.submit("a")
+	}, func(w *world, rel *v1alpha1.Release) {
+		w.expectDeployed(rel)
+		w.expectMigrated(rel, v1alpha1.MigrationChanged)
+		w.expectExpanded(rel)
+	}, "", "", slices.Concat(untilExpand, []string{
+		"release: Migration.EndedAt",
+		"release: ExpandedAt",
+		"application: Expanded",
+		"PATCH ingresses/ingress add rules/- add annotations/standby.my-python-app",
+		"release: AttachedAt",
+		"PATCH deployments/green replace template add replicas",
+		"release: Staged",
+		"release: WarmedAt",
+		"release: Verified",
+		"PATCH deployments/green add annotations/switch",
+		"release: SwitchIntendedAt",
+		"PATCH ingresses/ingress replace rules/http/paths/backend/service/name",
+		"release: SwitchedAt",
+		"application: LastSwitch",
+		"release: ConfirmedAt",
+		"release: SoakStartedAt",
+		"release: SoakedAt",
+		"release: FinishedAt",
+		"application: no Active",
+	})},
+	{"an expand takes too long", func(t testing.TB) (*world, *v1alpha1.Release) {
+		w := newWorld(t, expanding, func(bg *v1alpha1.BlueGreen) { bg.Spec.Migrations.Expand.Timeout = *duration(time.Second) })
+		w.kubelet.migrations(t, runsOn)
+		return w, w.submit("a")
+	}, func(w *world, rel *v1alpha1.Release) {
+		if f := rel.Status.Failure; f.Reason != v1alpha1.FailedExpand || !strings.Contains(f.Message, "did not end within 1s") {
+			w.t.Errorf("the failure is %+v", f)
+		}
+		rel = w.await(rel, "its migration ends", func(r *v1alpha1.Release) bool { return r.Status.Migration.EndedAt != nil })
+		w.settled()
+		w.expectMigrated(rel, v1alpha1.MigrationFailed)
+		w.expectExpanded(rel)
+		w.expectNothingStarted()
+	}, "", v1alpha1.ReleaseFailed, slices.Concat(untilExpand, []string{
+		"release: Failure",
+		"PATCH jobs/expand add suspend",
+		"release: DiscardedAt",
+		"release: FinishedAt",
+		"release: Migration.EndedAt",
+		"application: Expanded",
+	})},
+	// What the migration does breaks the version that users have. It ends after its release.
+	{"the live version suffers", func(t testing.TB) (*world, *v1alpha1.Release) {
+		w := newWorld(t, asksHealthz(), expanding)
+		var broken atomic.Bool
+		w.cfg = w.answers(w.liveFails(broken.Load))
+		w.kubelet.migrations(t, func(*corev1.Pod) *corev1.ContainerStateTerminated {
+			broken.Store(true)
+			return nil
+		})
+		w.whenWritten(func(_, body string) bool { return strings.Contains(body, `"reason":"LiveSuffers"`) }, func() {
+			w.kubelet.migrations(t, endsWith(0, ""))
+		})
+		return w, w.submit("a")
+	}, func(w *world, rel *v1alpha1.Release) {
+		if f := rel.Status.Failure; f.Reason != v1alpha1.FailedLiveSuffers {
+			w.t.Errorf("the failure is %+v", f)
+		}
+		rel = w.await(rel, "its migration ends", func(r *v1alpha1.Release) bool { return r.Status.Migration.EndedAt != nil })
+		w.settled()
+		w.expectMigrated(rel, v1alpha1.MigrationChanged)
+		w.expectExpanded(rel)
+		w.expectNothingStarted()
+	}, "", v1alpha1.ReleaseFailed, slices.Concat(untilExpand, []string{
+		"release: Failure",
+		"release: DiscardedAt",
+		"release: FinishedAt",
+		"release: Migration.EndedAt",
+		"application: Expanded",
+	})},
+	// The version that was deployed owes its contract, which begins by itself.
+	{"contract", func(t testing.TB) (*world, *v1alpha1.Release) {
+		w := newWorld(t, contracts(v1alpha1.ContractOnCommand), holds(0))
+		w.confirmable()
+		stop := w.run(quick("before"))
+		rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+		w.awaitShrunk(v1alpha1.Blue)
+		w.until("the shrinking to be recorded", func() bool { return w.application().Status.LastSwitch.Shrunk }, func() string { return "" })
+		w.awaitPods("my-python-app", v1alpha1.Green) // a contract waits for every other one
+		stop()
+		w.configure(`{"migrations":{"contract":{"when":"AfterHold"}}}`)
+		return w, rel
+	}, func(w *world, _ *v1alpha1.Release) {
+		rel := w.awaitPhase(w.ofContract("a"), v1alpha1.ReleaseSucceeded)
+		w.settled()
+		s := w.awaitSchema(v1alpha1.SchemaClosed)
+		if c := s.Contract; c.UID != string(rel.UID) || c.Outcome != v1alpha1.MigrationChanged || c.EarlierAt != nil || s.Pending != nil {
+			w.t.Errorf("the schema is %+v, contract %+v", s, c)
+		}
+		w.expectMigrated(rel, v1alpha1.MigrationChanged)
+		w.expectLive(v1alpha1.Green)
+		w.expectSizes(0, 1)
+	}, "", "", []string{
+		"application: LastSwitch",
+		"application: no Active",
+		"POST releases",
+		"application: Active",
+		"release: ClaimedAt",
+		"application: Contract",
+		"release: Migration.IntendedAt",
+		"POST jobs",
+		"release: Migration.UID",
+		"release: Migration.ResumedAt",
+		"PATCH jobs/contract add annotations/resumed-at replace suspend",
+		"release: Migration.EndedAt",
+		"application: Contract.Outcome",
+		"release: ContractedAt",
+		"release: FinishedAt",
+	}},
+}
+
+// ofOwed: an effect concerns what a release left owed to workers, or comes right before it.
+func ofOwed(effect string) bool {
+	return strings.Contains(effect, "/mail-") || slices.Contains([]string{"release: FinishedAt", owed, noLongerOwed}, effect)
+}
+
+// owedJourneys end before workers have followed users.
+var owedJourneys = []journey{
+	// The workers to return to work only once the rollback has ended.
+	{"late rollback with a worker", func(t testing.TB) (*world, *v1alpha1.Release) {
+		w := newWorldWithWorker(t)
+		w.pretendDeployed()
+		w.moveWorkers()
+		w.awaitPods("my-python-app-mail", v1alpha1.Green)
+		w.kubelet.hold("mail-blue")
+		w.configure(`{"deadlines":{"stage":"2s"}}`)
+		w.whenWritten(func(_, body string) bool { return strings.Contains(body, `"workersOwed":{`) }, func() {
+			w.kubelet.release(t, "mail-blue")
+		})
+		return w, w.rollback()
+	}, func(w *world, rel *v1alpha1.Release) {
+		w.expectRolledBack(rel)
+		w.awaitOwedNothing()
+		w.expectWorkers(workersSize, 0, false)
+	}, "", "", []string{
+		"application: Active",
+		"release: ClaimedAt",
+		recallBlue,
+		"release: RecalledAt",
+		"PATCH deployments/blue add annotations/switch",
+		"release: Staged",
+		"release: WarmedAt",
+		"release: SwitchIntendedAt",
+		"PATCH ingresses/ingress replace rules/http/paths/backend/service/name",
+		"release: SwitchedAt",
+		"application: LastSwitch",
+		"application: RolledBack",
+		"release: ConfirmedAt",
+		"release: RelievedAt",
+		"release: FinishedAt",
+		owed,
+		"application: no Active",
+		"POST configmaps",
+		stopGreen,
+		noLongerOwed,
+	}},
+	// Somebody changes the target when the old workers were told to end, which never do.
+	{"interference with a worker", func(t testing.TB) (*world, *v1alpha1.Release) {
+		w := newWorldWithWorker(t)
+		w.lingerWorkers()
+		w.whenWritten(func(what, body string) bool { return slices.Contains(effectsOf(what, body), stopBlue) }, func() {
+			w.patch(w.deployment(v1alpha1.Green), `{"spec":{"template":{"metadata":{"annotations":{"someone":"else"}}}}}`)
+		})
+		return w, w.submit("a")
+	}, func(w *world, rel *v1alpha1.Release) {
+		if f := rel.Status.Failure; f.Class != v1alpha1.FaultInterference {
+			w.t.Errorf("the failure is %+v", f)
+		}
+		w.awaitOwedNothing()
+		w.expectWorkers(workersSize, 0, true)
+		w.expectLive(v1alpha1.Blue)
+		w.expectSizes(1, 1)
+	}, "", v1alpha1.ReleaseError, slices.Concat(untilWorkers, []string{
+		stopBlue,
+		"release: FinishedAt",
+		owed,
+		recallBlue,
+		stopGreen,
+		noLongerOwed,
+	})},
+}
+
+// whenWritten calls do after a process has performed the first write that meant accepts, and before
+// that process can hear of it.
+func (w *world) whenWritten(meant func(what, body string) bool, do func()) {
+	w.t.Helper()
+	var once sync.Once
+	cfg := rest.CopyConfig(w.cfg)
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(req *http.Request) (*http.Response, error) {
+			resp, err := next.RoundTrip(req)
+			if err == nil && resp.StatusCode < http.StatusMultipleChoices && req.Method != http.MethodGet && meant(describe(req), bodyOf(req)) {
+				once.Do(do)
+			}
+			return resp, err
+		})
+	})
+	w.cfg = cfg
+}
+
+// expectMigrated checks that a release's command ran once, with this outcome.
+func (w *world) expectMigrated(rel *v1alpha1.Release, want v1alpha1.MigrationOutcome) {
+	w.t.Helper()
+	w.kubelet.mu.Lock()
+	ran := len(w.kubelet.migrated)
+	w.kubelet.mu.Unlock()
+	jobs := w.jobs()
+	if ran != 1 || len(jobs) != 1 {
+		w.t.Fatalf("the command ran %d times, in %d jobs", ran, len(jobs))
+	}
+	if s := rel.Status.Migration; s.Outcome != want || s.EndedAt == nil || s.UID != string(jobs[0].UID) || s.StartedAt == nil {
+		w.t.Errorf("the migration is %+v", s)
+	}
+}
+
+// expectExpanded checks that the schema's only change is a release's.
+func (w *world) expectExpanded(rel *v1alpha1.Release) {
+	w.t.Helper()
+	w.until("the change of the schema", func() bool {
+		all := w.schema().Expanded
+		return len(all) == 1 && all[0].Release == rel.Name
+	}, func() string { return string(w.schema().State) })
+}
+
+// awaitPods waits until an application has pods on one side only.
+func (w *world) awaitPods(app string, on v1alpha1.Color) {
+	w.t.Helper()
+	w.until("pods on "+string(on)+" only", func() bool {
+		pods := w.pods(app)
+		return len(pods) > 0 && !slices.ContainsFunc(pods, func(p corev1.Pod) bool { return colorOf(&p) != on })
+	}, func() string { return "" })
+}
