@@ -12,6 +12,20 @@ func (s *BlueGreenStatus) ClosedBack(back *RollbackSpec, releases []Release) *Co
 	return s.Schema.Contract
 }
 
+// Unproven is the last change of the schema since users left the version that a rollback returns
+// to; nil if there was none, or if it is not known when they left. That version was never live
+// with it, so its health gate decides about the rollback.
+func (s *BlueGreenStatus) Unproven(back *RollbackSpec) *SchemaChange {
+	last := s.LastSwitch
+	if back == nil || last == nil || last.UID != back.Switch || s.Schema == nil || len(s.Schema.Expanded) == 0 {
+		return nil
+	}
+	if change := s.Schema.Expanded[len(s.Schema.Expanded)-1]; last.At.Before(&change.At) {
+		return &change
+	}
+	return nil
+}
+
 // switchedAt is when the switch that a rollback takes back moved users; zero if that is not
 // known, or if users went back already: then it brings them to the version that they have.
 func (s *BlueGreenStatus) switchedAt(back *RollbackSpec, releases []Release) time.Time {

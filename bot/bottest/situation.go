@@ -94,6 +94,8 @@ func Kind(d command.Decision) (string, string) {
 	switch {
 	case d.Submit != nil && d.Submit.Spec.Rollback != nil:
 		return "rollback", text
+	case d.Submit != nil && d.Submit.Spec.Contract != nil:
+		return "contract", text
 	case d.Submit != nil && d.Submit.Spec.Approval != nil:
 		return "deploy approved", text
 	case d.Submit != nil:

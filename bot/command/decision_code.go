@@ -53,6 +53,7 @@ const (
 	CodeBackAtOnce      Code = "BackAtOnce"      // a rollback begins
 	CodeBackOnceStarted Code = "BackOnceStarted" // a rollback begins; its pods must start first, Because
 	CodeBackOnceSettled Code = "BackOnceSettled" // a rollback begins once the switch to Version is confirmed
+	CodeBackIfHealthy   Code = "BackIfHealthy"   // a rollback asks the gate of Other first: Release changed the schema at At
 	CodeWayClosed       Code = "WayClosed"       // a contract, Release, closed the way back to Other at At, Because
 	CodePreviousUnknown Code = "PreviousUnknown"
 	CodeNothingBefore   Code = "NothingBefore" // Release went back to Live

@@ -24,76 +24,99 @@ var update = flag.Bool("update", false, "rewrite the table of docs/commands.md")
 // phase is where the release of pull request 7 stands when somebody types a command on it,
 // and the kind of decision that each command must get: the table "what a command does".
 type phase struct {
-	name                                           string
-	promote, rollback, cancel, retry, lock, unlock string
-	situation                                      func() command.Situation
+	name                                                     string
+	promote, rollback, cancel, retry, lock, unlock, contract string
+	situation                                                func() command.Situation
 }
 
 const (
-	deployed  = "deploy approved"
-	again     = "deploy"
-	approved  = "approve"
-	wentBack  = "rollback"
-	stopped   = "cancel"
-	promoted  = "promote"
-	locked    = "lock"
-	unlocked  = "unlock"
-	refused   = "refuse"
-	answered  = "answer"
-	otherPull = 9 // a pull request whose commit came before newCommit
+	deployed   = "deploy approved"
+	again      = "deploy"
+	approved   = "approve"
+	wentBack   = "rollback"
+	stopped    = "cancel"
+	promoted   = "promote"
+	locked     = "lock"
+	unlocked   = "unlock"
+	contracted = "contract"
+	refused    = "refuse"
+	answered   = "answer"
+	otherPull  = 9 // a pull request whose commit came before newCommit
 )
 
 var phases = []phase{
-	{"no release yet, newer than what is live", deployed, refused, answered, again, locked, answered, in(bottest.Nothing)},
-	{"queued", approved, stopped, stopped, refused, locked, answered, in(bottest.Running, queued)},
-	{"building", approved, stopped, stopped, refused, locked, answered, in(bottest.Running, step(v1alpha1.StepBuild))},
-	{"at its health gate", approved, stopped, stopped, refused, locked, answered, in(bottest.Running, step(v1alpha1.StepVerify))},
-	{"waiting for a person", approved, stopped, stopped, refused, locked, answered, in(bottest.WaitsFor)},
-	{"waiting behind a lock", approved, stopped, stopped, refused, answered, unlocked, in(bottest.Running, queued, behindLock)},
-	{"dividing users", promoted, stopped, stopped, refused, locked, answered, in(bottest.Running, dividing)},
-	{"dividing users behind a lock", promoted, stopped, stopped, refused, answered, unlocked, in(bottest.Running, dividing, behindLock)},
-	{"switching", answered, wentBack, refused, refused, locked, answered, in(bottest.Switching, step(v1alpha1.StepSwitch))},
-	{"confirming", answered, wentBack, refused, refused, locked, answered, in(bottest.Soaking, step(v1alpha1.StepConfirm), unconfirmed)},
-	{"soaking", answered, wentBack, refused, refused, locked, answered, in(bottest.Soaking, step(v1alpha1.StepSoak))},
-	{"live, held after success", answered, wentBack, refused, refused, locked, answered, in(bottest.Held)},
-	{"live, hold over", answered, wentBack, refused, refused, locked, answered, in(bottest.Shrunk)},
-	{"being undone", refused, answered, answered, refused, locked, answered, in(bottest.Running, going(v1alpha1.ReleaseUndoing))},
+	{"no release yet, newer than what is live", deployed, refused, answered, again, locked, answered, contracted, in(bottest.Nothing)},
+	{"queued", approved, stopped, stopped, refused, locked, answered, contracted, in(bottest.Running, queued)},
+	{"building", approved, stopped, stopped, refused, locked, answered, contracted, in(bottest.Running, step(v1alpha1.StepBuild))},
+	{"at its health gate", approved, stopped, stopped, refused, locked, answered, contracted, in(bottest.Running, step(v1alpha1.StepVerify))},
+	{"waiting for a person", approved, stopped, stopped, refused, locked, answered, contracted, in(bottest.WaitsFor)},
+	{"waiting behind a lock", approved, stopped, stopped, refused, answered, unlocked, contracted, in(bottest.Running, queued, behindLock)},
+	{"dividing users", promoted, stopped, stopped, refused, locked, answered, contracted, in(bottest.Running, dividing)},
 	{
-		"being taken back after the switch", refused, answered, answered, refused, locked, answered,
+		"dividing users behind a lock", promoted, stopped, stopped, refused, answered, unlocked, contracted,
+		in(bottest.Running, dividing, behindLock),
+	},
+	{"switching", answered, wentBack, refused, refused, locked, answered, contracted, in(bottest.Switching, step(v1alpha1.StepSwitch))},
+	{
+		"confirming", answered, wentBack, refused, refused, locked, answered, contracted,
+		in(bottest.Soaking, step(v1alpha1.StepConfirm), unconfirmed),
+	},
+	{"soaking", answered, wentBack, refused, refused, locked, answered, contracted, in(bottest.Soaking, step(v1alpha1.StepSoak))},
+	{"live, held after success", answered, wentBack, refused, refused, locked, answered, contracted, in(bottest.Held)},
+	{"live, hold over", answered, wentBack, refused, refused, locked, answered, contracted, in(bottest.Shrunk)},
+	{"being undone", refused, answered, answered, refused, locked, answered, contracted, in(bottest.Running, going(v1alpha1.ReleaseUndoing))},
+	{
+		"being taken back after the switch", refused, answered, answered, refused, locked, answered, contracted,
 		in(bottest.Switching, going(v1alpha1.ReleaseUndoing)),
 	},
-	{"being rolled back", refused, answered, refused, refused, locked, answered, in(bottest.Held, leaving)},
-	{"Failed", refused, refused, answered, again, locked, answered, in(bottest.Failed)},
-	{"Error", deployed, refused, answered, again, locked, answered, in(bottest.Failed, going(v1alpha1.ReleaseError))},
-	{"cancelled", deployed, refused, answered, again, locked, answered, in(bottest.Cancelled)},
+	{"being rolled back", refused, answered, refused, refused, locked, answered, contracted, in(bottest.Held, leaving)},
+	{"Failed", refused, refused, answered, again, locked, answered, contracted, in(bottest.Failed)},
+	{"Error", deployed, refused, answered, again, locked, answered, contracted, in(bottest.Failed, going(v1alpha1.ReleaseError))},
+	{"cancelled", deployed, refused, answered, again, locked, answered, contracted, in(bottest.Cancelled)},
+	{"live, and its contract runs", answered, refused, refused, refused, locked, answered, answered, in(bottest.Shrunk, contracting)},
 	{
-		"superseded, and what took its place has ended", deployed, refused, answered, again, locked, answered,
+		"live, and its contract failed", answered, refused, refused, refused, locked, answered, refused,
+		in(bottest.Shrunk, contractedAs(v1alpha1.MigrationFailed)),
+	},
+	{
+		"live, and its contract has succeeded", answered, refused, refused, refused, locked, answered, answered,
+		in(bottest.Shrunk, contractedAs(v1alpha1.MigrationChanged)),
+	},
+	{
+		"live, and a release since changed the database", answered, wentBack, refused, refused, locked, answered, contracted,
+		in(bottest.Held, expandedSince),
+	},
+	{
+		"superseded, and what took its place has ended", deployed, refused, answered, again, locked, answered, contracted,
 		in(bottest.Cancelled, superseded(v1alpha1.ReleaseFailed)),
 	},
 	{
-		"superseded by a release under way", refused, refused, refused, refused, locked, answered,
+		"superseded by a release under way", refused, refused, refused, refused, locked, answered, contracted,
 		in(bottest.Cancelled, superseded(v1alpha1.ReleaseRunning)),
 	},
 	{
-		"Error: somebody else changed its weights, and users are on both colours", deployed, wentBack, answered, again, locked, answered,
+		"Error: somebody else changed its weights, and users are on both colours", deployed, wentBack, answered, again, locked, answered, refused,
 		in(bottest.Failed, going(v1alpha1.ReleaseError), mixed),
 	},
 	{
-		"elsewhere: users are on both colours", deployed, refused, answered, again, locked, answered,
+		"elsewhere: users are on both colours", deployed, refused, answered, again, locked, answered, refused,
 		in(bottest.Failed, going(v1alpha1.ReleaseError), elsewhere, mixed),
 	},
-	{"rolled back", refused, answered, answered, again, locked, answered, in(bottest.RolledBack)},
-	{"not merged", refused, refused, answered, refused, locked, answered, in(bottest.Nothing, open)},
-	{"merged into another branch", refused, refused, answered, refused, locked, answered, in(bottest.Nothing, otherBranch)},
+	{"rolled back", refused, answered, answered, again, locked, answered, contracted, in(bottest.RolledBack)},
+	{"not merged", refused, refused, answered, refused, locked, answered, contracted, in(bottest.Nothing, open)},
+	{"merged into another branch", refused, refused, answered, refused, locked, answered, contracted, in(bottest.Nothing, otherBranch)},
 	{
-		"elsewhere: an earlier pull request, nothing under way", refused, refused, answered, refused, locked, answered,
+		"elsewhere: an earlier pull request, nothing under way", refused, refused, answered, refused, locked, answered, contracted,
 		in(bottest.Held, elsewhere),
 	},
 	{
-		"elsewhere: another pull request's release is queued", refused, refused, refused, refused, locked, answered,
+		"elsewhere: another pull request's release is queued", refused, refused, refused, refused, locked, answered, contracted,
 		in(bottest.Running, queued, elsewhere),
 	},
-	{"elsewhere: another pull request's release soaks", refused, refused, refused, refused, locked, answered, in(bottest.Soaking, elsewhere)},
+	{
+		"elsewhere: another pull request's release soaks", refused, refused, refused, refused, locked, answered, contracted,
+		in(bottest.Soaking, elsewhere),
+	},
 }
 
 // in makes the situation of a stage, with changes.
@@ -101,6 +124,7 @@ func in(at bottest.Stage, changes ...func(*command.Situation)) func() command.Si
 	return func() command.Situation {
 		s := bottest.Situation(at)
 		s.App.Spec.Promotion.Mode = v1alpha1.PromotionManual
+		s.App.Spec.Migrations = &v1alpha1.MigrationsSpec{Contract: &v1alpha1.ContractSpec{When: v1alpha1.ContractOnCommand}}
 		for _, change := range changes {
 			change(&s)
 		}
@@ -159,12 +183,12 @@ func elsewhere(s *command.Situation) {
 // with the table above, and the answers with docs/commands.md.
 func TestEveryCommandInEveryPhase(t *testing.T) {
 	verbs := []command.Verb{
-		command.Promote, command.Rollback, command.Cancel, command.Retry, command.Lock, command.Unlock, command.Status,
-		command.Help,
+		command.Promote, command.Rollback, command.Cancel, command.Retry, command.Lock, command.Unlock, command.Contract,
+		command.Status, command.Help,
 	}
 	page := newPage(verbs)
 	for _, p := range phases {
-		want := []string{p.promote, p.rollback, p.cancel, p.retry, p.lock, p.unlock, answered, answered}
+		want := []string{p.promote, p.rollback, p.cancel, p.retry, p.lock, p.unlock, p.contract, answered, answered}
 		for i, verb := range verbs {
 			s := p.situation()
 			s.Command.Verb = verb
@@ -229,7 +253,8 @@ const (
 // inWords has the page's words for decisions.
 var inWords = map[string]string{
 	deployed: "**released**, approved", again: "**released**", approved: "**approved**", promoted: "**promoted**", wentBack: "**rolled back**",
-	stopped: "**cancelled**", locked: "**locked**", unlocked: "**unlocked**", refused: "refused", answered: "answered",
+	stopped: "**cancelled**", locked: "**locked**", unlocked: "**unlocked**", contracted: "**contracted**",
+	refused: "refused", answered: "answered",
 }
 
 func newPage(verbs []command.Verb) *page {

@@ -107,6 +107,10 @@ var markdownTexts = map[command.Code]Text{
 	command.CodeBackOnceSettled: {
 		"The switch to ${version} is under way; it goes back to ${other} as soon as it is confirmed or has failed.", "",
 	},
+	command.CodeBackIfHealthy: {
+		"Users return to ${other} if it passes its health gate: ${release} changed the database at ${at}, and ${other} was never live with " +
+			"that. If the gate does not pass, nobody is moved.", "",
+	},
 	command.CodeWayClosed: {
 		"The way back to ${other} is closed since ${at}: ${because}.", "Merge a commit that fixes what is wrong.",
 	},

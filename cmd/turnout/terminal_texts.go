@@ -108,6 +108,10 @@ var terminalTexts = map[command.Code]report.Text{
 	command.CodeBackOnceSettled: {
 		Says: "The switch to ${version} is under way; it goes back to ${other} as soon as it is confirmed or has failed.",
 	},
+	command.CodeBackIfHealthy: {
+		Says: "Users return to ${other} if it passes its health gate: ${release} changed the database at ${at}, and ${other} was never live " +
+			"with that. If the gate does not pass, nobody is moved.",
+	},
 	command.CodeWayClosed: {
 		Says: "The way back to ${other} is closed since ${at}: ${because}.", Next: "Merge a commit that fixes what is wrong.",
 	},

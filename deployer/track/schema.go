@@ -27,12 +27,5 @@ func WayClosed(by *v1alpha1.ContractStatus, to v1alpha1.Version) string {
 // Unproven is the last change of the schema since users left the version that a rollback returns to;
 // nil if there was none, or if it is not known when they did. That version was never live with it.
 func Unproven(bg *v1alpha1.BlueGreen, r *v1alpha1.Release) *v1alpha1.SchemaChange {
-	last, s := bg.Status.LastSwitch, bg.Status.Schema
-	if r.Spec.Rollback == nil || last == nil || last.UID != r.Spec.Rollback.Switch || s == nil || len(s.Expanded) == 0 {
-		return nil
-	}
-	if change := s.Expanded[len(s.Expanded)-1]; last.At.Before(&change.At) {
-		return &change
-	}
-	return nil
+	return bg.Status.Unproven(r.Spec.Rollback)
 }
