@@ -38,7 +38,7 @@ func ofTasks(effect string) bool {
 
 // ofQueues: an effect concerns workers that work on after the release.
 func ofQueues(effect string) bool {
-	return strings.Contains(effect, "/mail-") || slices.Contains([]string{"release: WorkersAt", "application: WorkersOwed"}, effect)
+	return strings.Contains(effect, "/mail-") || slices.Contains([]string{"release: WorkersAt", owed, noLongerOwed}, effect)
 }
 
 // ofScalers: an effect pauses a ScaledObject, or gives it back.
@@ -120,7 +120,8 @@ var queueDeploy = journey{name: "deploy with a queue", start: func(t testing.TB)
 	"release: ConfirmedAt",
 	"release: SoakStartedAt",
 	"release: SoakedAt",
-	"application: WorkersOwed",
+	owed,
+	noLongerOwed,
 	"release: FinishedAt",
 	"application: no Active",
 	stopBlue,
