@@ -16,7 +16,8 @@ func contractedAs(o v1alpha1.MigrationOutcome) func(*command.Situation) {
 	return func(s *command.Situation) {
 		at := afterTheSwitch(s)
 		c := &v1alpha1.ContractStatus{
-			Release: v1alpha1.ContractName(s.App.Name, bottest.NewCommit, 1), Commit: bottest.NewCommit, IntendedAt: metav1.NewMicroTime(at), Outcome: o,
+			Release: v1alpha1.ContractName(s.App.Name, bottest.NewCommit, 1), Commit: bottest.NewCommit, Outcome: o,
+			IntendedAt: metav1.NewMicroTime(at),
 		}
 		if o != "" {
 			c.EndedAt = &metav1.Time{Time: at.Add(time.Second)}
@@ -34,7 +35,8 @@ func afterTheSwitch(s *command.Situation) time.Time {
 // contracting: the contract of the live version runs.
 func contracting(s *command.Situation) {
 	contractedAs("")(s)
-	rel := *command.NewContract(&s.App, v1alpha1.ContractRequest{Commit: bottest.NewCommit, Attempt: 1}, v1alpha1.Cause{Kind: v1alpha1.CauseHold})
+	what := v1alpha1.ContractRequest{Commit: bottest.NewCommit, Attempt: 1}
+	rel := *command.NewContract(&s.App, what, v1alpha1.Cause{Kind: v1alpha1.CauseHold})
 	rel.Status.Phase = v1alpha1.ReleaseRunning
 	s.Releases = append([]v1alpha1.Release{rel}, s.Releases...)
 }
