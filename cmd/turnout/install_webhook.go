@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/config"
 )
 
@@ -61,8 +62,9 @@ func (w *webhookWay) known(c *cluster) error {
 		_, err := c.kube.RESTMapper().RESTMapping(kind.GroupKind(), kind.Version)
 		switch {
 		case meta.IsNoMatchError(err) && w.Gateway:
-			return fmt.Errorf("--webhook-gateway: this cluster has no kind %s.%s: GKE has it once its Gateway API is enabled "+
-				"(gcloud container clusters update CLUSTER --gateway-api=standard). Nothing was applied", kind.Kind, kind.Group)
+			return fmt.Errorf("--webhook-gateway: this cluster has no kind %s.%s: GKE has it once its Gateway API is enabled (%s). "+
+				"Nothing was applied", kind.Kind, kind.Group,
+				v1alpha1.Shell("gcloud", "container", "clusters", "update", "CLUSTER", "--gateway-api=standard"))
 		case meta.IsNoMatchError(err):
 			return fmt.Errorf("--webhook-host: this cluster has no kind %s.%s, which GKE has: leave the flag out, and expose port 80 of "+
 				"the Service turnout over HTTPS yourself. Nothing was applied", kind.Kind, kind.Group)
@@ -80,11 +82,14 @@ func (w *webhookWay) next() string {
 		return "Expose port 80 of the Service turnout/turnout over HTTPS at a host of yours, for GitHub's webhooks.\n" +
 			"     On GKE, --upgrade --webhook-host HOST does that."
 	case w.Gateway:
+		certificates := []string{"gcloud", "compute", "ssl-certificates"}
+		create := v1alpha1.Shell(append(slices.Clone(certificates), "create", "turnout", "--global", "--domains="+w.Host)...)
+		show := v1alpha1.Shell(append(certificates, "describe", "turnout", "--global", "--format=value(managed.status)")...)
 		return "Create the certificate, and let " + w.Host + " lead to the address that the second command shows:\n" +
-			"       gcloud compute ssl-certificates create turnout --global --domains=" + w.Host + "\n" +
+			"       " + string(create) + "\n" +
 			"       kubectl -n turnout get gateway turnout\n" +
 			"     Google issues the certificate after that; within an hour this shows ACTIVE:\n" +
-			"       gcloud compute ssl-certificates describe turnout --global --format='value(managed.status)'"
+			"       " + string(show)
 	}
 	return "Let " + w.Host + " lead to the address that this shows after some minutes:\n" +
 		"       kubectl -n turnout get ingress turnout\n" +
