@@ -15,6 +15,7 @@ var terminalWaits = map[command.Code]report.Text{
 	"WaitsLock":               {Says: "waits: locked by ${by} since ${at}${detail}"},
 	"WaitsTurn":               {Says: "waits for ${one}"},
 	"WaitsDrainWithdraw":      {Says: "waits until the new version has drained, ${until}"},
+	"WaitsDrainQueue":         {Says: "waits until the workers of ${object}, which have a queue of their own, are stopped"},
 	"WaitsDrain":              {Says: "waits until the last switch has drained, ${until}"},
 	"WaitsTakeUp":             {Says: "waits until the load balancer takes up the last switch${detail}"},
 	"WaitsApplication":        {Says: "waits${detail}"},
