@@ -158,8 +158,9 @@ func (a *Audited) add(e *auditv1.Event) {
 
 // Complaints are the faults in the rights of a Turnout that used all its features: what was
 // refused, and what was not used. seldom are rights that only other clusters need, each with a
-// reason; a used right must not be among them.
-func (a *Audited) Complaints(seldom map[string]string) []string {
+// reason; a used right must not be among them. Rights by chance are used or not as the machine's
+// timing has it, so neither is a fault.
+func (a *Audited) Complaints(seldom, byChance map[string]string) []string {
 	all := make([]string, 0, len(a.Refused))
 	for _, request := range a.Refused {
 		all = append(all, "turnout was refused what it asked for: "+request)
@@ -168,15 +169,18 @@ func (a *Audited) Complaints(seldom map[string]string) []string {
 	for r, used := range a.Used {
 		known[r.String()] = true
 		switch reason := seldom[r.String()]; {
+		case byChance[r.String()] != "":
 		case used && reason != "":
 			all = append(all, fmt.Sprintf("%s: was used; take it off the list of what is seldom used", r))
 		case !used && reason == "":
 			all = append(all, fmt.Sprintf("%s: nothing used it; take it out of config/rbac, or say what for", r))
 		}
 	}
-	for r := range maps.Keys(seldom) {
-		if !known[r] {
-			all = append(all, r+": is said to be seldom used, and no role has it")
+	for _, list := range []map[string]string{seldom, byChance} {
+		for r := range maps.Keys(list) {
+			if !known[r] {
+				all = append(all, r+": is said to be seldom used, and no role has it")
+			}
 		}
 	}
 	slices.Sort(all)

@@ -124,10 +124,28 @@ func TestRightsAreThoseThatAreUsed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(tt.want, audited.Complaints(tt.seldom)); diff != "" {
+			if diff := cmp.Diff(tt.want, audited.Complaints(tt.seldom, nil)); diff != "" {
 				t.Errorf("complaints (-want +got)\n%s", diff)
 			}
 		})
+	}
+}
+
+// A right that is used by chance is no fault, used or not; one that no role has is.
+func TestRightsByChanceMayBeUsedOrNot(t *testing.T) {
+	t.Parallel()
+	used := allowed(clusterRole, "get", "cloud.google.com", "backendconfigs", "", "a")
+	const right = `ClusterRole "turnout": get backendconfigs.cloud.google.com`
+	for _, events := range [][]auditv1.Event{nil, {used}} {
+		audited, err := ReadAudit(stopped(t, events...), projectWithRoles(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := audited.Complaints(nil, map[string]string{right: "a chance", "none": "a chance"})
+		if !slices.Contains(got, "none: is said to be seldom used, and no role has it") ||
+			slices.ContainsFunc(got, func(c string) bool { return strings.HasPrefix(c, right) }) {
+			t.Errorf("with %d events: complaints are %q", len(events), got)
+		}
 	}
 }
 
