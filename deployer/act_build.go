@@ -93,7 +93,8 @@ func (act buildAct) startBuild(ctx context.Context, a *attempt, retries int32) (
 	plan.request.Retry = int(retries)
 	a.rel.Status.Build = &v1alpha1.BuildStatus{
 		Project: plan.request.Project, Location: plan.request.Location, Tag: cloudbuild.Tag(plan.request.Release, plan.request.Retry),
-		IntendedAt: metav1.NowMicro(), Image: plan.chosen.Image, Reference: plan.chosen.Reference, Trigger: plan.triggerID(), Retries: retries,
+		IntendedAt: metav1.NowMicro(), Image: plan.chosen.Image, Reference: plan.chosen.Reference, Images: plan.others, Trigger: plan.triggerID(),
+		Retries: retries,
 	}
 	if err := act.save(ctx, a); err != nil {
 		return pause{}, err
@@ -199,12 +200,15 @@ func (act buildAct) followBuild(ctx context.Context, a *attempt) (pause, error) 
 	case state.Phase != cloudbuild.Succeeded:
 		return pause{}, buildEnded(state, b.Retries)
 	}
-	image, err := act.images.builtImage(ctx, a, state)
+	image, others, err := act.images.builtImages(ctx, a, state)
 	if err != nil {
 		return pause{}, err
 	}
-	a.rel.Status.Milestones.Built = &v1alpha1.BuiltMilestone{Image: image, At: metav1.NewTime(a.o.Now)}
+	a.rel.Status.Milestones.Built = &v1alpha1.BuiltMilestone{Image: image, Images: others, At: metav1.NewTime(a.o.Now)}
 	said := "built " + image
+	if n := len(b.Images); n > 0 {
+		said += fmt.Sprintf(" and %d more that the spec names", n)
+	}
 	if queued := state.Queued(a.o.Now); queued >= shownQueue { // otherwise the step's own time is enough
 		said += fmt.Sprintf(" (queued %s, built in %s)", prose.Span(queued), prose.Span(state.Worked()))
 	}

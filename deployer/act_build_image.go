@@ -1,9 +1,11 @@
 package deployer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/oauth2"
 
@@ -12,32 +14,60 @@ import (
 	"github.com/turnout-dev/turnout/deployer/registry"
 	"github.com/turnout-dev/turnout/internal/imageref"
 	"github.com/turnout-dev/turnout/internal/publicnet"
+	"github.com/turnout-dev/turnout/record"
 )
 
-// imaging finds the digest of the built image.
+// imaging finds the digests of the built images.
 type imaging struct {
 	access   googleAccess
 	registry *registry.Client
 }
 
-// builtImage is the image of a successful build, by digest, as the build or else its registry
-// reports it. Asking writes nothing, so it is simply repeated after a crash.
-func (i imaging) builtImage(ctx context.Context, a *attempt, state cloudbuild.State) (string, error) {
+// builtImages are the application's image of a successful build, and its others, by digest. Asking
+// writes nothing, so it is simply repeated after a crash.
+func (i imaging) builtImages(ctx context.Context, a *attempt, state cloudbuild.State) (own string, others []string, err error) {
 	b := a.rel.Status.Build
-	image, err := state.Digest(b.Image)
+	if own, err = i.builtImage(ctx, a, state, v1alpha1.BuildImage{Image: b.Image, Reference: b.Reference}); err != nil {
+		return "", nil, err
+	}
+	for _, other := range b.Images {
+		image, err := i.builtImage(ctx, a, state, other)
+		if err != nil {
+			return "", nil, err
+		}
+		others = append(others, image)
+	}
+	for _, reported := range state.Images { // the spec may name them later
+		image := imageref.Repository(reported.Name) + "@" + reported.Digest
+		known := slices.ContainsFunc(append([]string{own}, others...), func(k string) bool {
+			return imageref.Repository(k) == imageref.Repository(image)
+		})
+		if !known && reported.Digest != "" && len(others) < v1alpha1.MaxOtherImages && record.IsName(image, record.ImageLimit) {
+			others = append(others, image)
+		}
+	}
+	return own, others, nil
+}
+
+// builtImage is one of a build's images, by digest, as the build or else its registry reports it.
+func (i imaging) builtImage(ctx context.Context, a *attempt, state cloudbuild.State, want v1alpha1.BuildImage) (string, error) {
+	image, err := state.Digest(want.Image)
 	if err == nil {
 		return image, nil
 	}
-	if b.Reference == "" {
+	if want.Reference == "" {
+		if none, ok := errors.AsType[*cloudbuild.NoDigestError](err); ok {
+			none.Field = want.Field
+		}
 		return "", &fault{class: v1alpha1.FaultRelease, reason: v1alpha1.FailedNoDigest, message: err.Error()}
 	}
-	reference, err := cloudbuild.WithBuildID(b.Reference, b.ID)
+	reference, err := cloudbuild.WithBuildID(want.Reference, a.rel.Status.Build.ID)
 	if err != nil {
 		return "", &fault{class: v1alpha1.FaultRelease, reason: v1alpha1.FailedNoDigest, message: err.Error()}
 	}
 	digest, err := i.askRegistry(ctx, a, reference)
 	if err != nil {
-		return "", registryFault(reference, err)
+		return "", registryFault(reference, cmp.Or(want.Field, "spec.build.image"), err)
 	}
 	return imageref.Repository(reference) + "@" + digest, nil
 }
@@ -66,7 +96,7 @@ func (i imaging) askRegistry(ctx context.Context, a *attempt, reference string) 
 
 // registryFault separates what another commit or spec fixes, and what a grant fixes, from
 // temporary trouble.
-func registryFault(reference string, err error) error {
+func registryFault(reference, field string, err error) error {
 	var (
 		missing *registry.MissingError
 		refused *registry.RefusedError
@@ -76,7 +106,7 @@ func registryFault(reference string, err error) error {
 	case errors.As(err, &missing):
 		return releaseFault(v1alpha1.FailedNoDigest,
 			"the build succeeded, but %s is not in its registry: the build pushed another name, or nothing; correct the name in the "+
-				"step that pushes, or spec.build.image of the BlueGreen", reference)
+				"step that pushes, or %s of the BlueGreen", reference, field)
 	case errors.As(err, &refused):
 		return &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedRegistryRefused, message: "the build succeeded, but " + refused.Error()}
 	case errors.As(err, &private):

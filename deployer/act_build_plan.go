@@ -23,6 +23,8 @@ type buildPlan struct {
 	written *cloudbuild.File
 	// chosen is the image to deploy.
 	chosen cloudbuild.Chosen
+	// others are the other images that the spec names.
+	others []v1alpha1.BuildImage
 	// needs are the grants that only the plan reveals, in addition to the spec's.
 	needs []v1alpha1.Grant
 }
@@ -69,10 +71,32 @@ func (b buildPlanner) planBuild(ctx context.Context, a *attempt) (buildPlan, err
 	if p.chosen.Unseen != nil {
 		a.finding(p.chosen.Unseen.String())
 	}
-	if home := registry.Project(p.chosen.Reference); home != "" && home != p.request.Project {
-		p.needs = append(p.needs, v1alpha1.ProjectGrant(home, "image "+p.chosen.Image))
+	p.needsRegistry(p.chosen)
+	return p, b.planOthers(a, &p)
+}
+
+// planOthers finds the other images that the spec names among those that the build makes.
+func (b buildPlanner) planOthers(a *attempt, p *buildPlan) error {
+	for _, other := range a.bg.OtherImages() {
+		if other.Image == p.chosen.Image {
+			continue
+		}
+		chosen, err := p.file.Choose(p.request, cloudbuild.ImageChoice{Image: other.Image, Field: other.Field})
+		if err != nil {
+			return buildFault(err)
+		}
+		p.needsRegistry(chosen)
+		other.Reference = chosen.Reference
+		p.others = append(p.others, other)
 	}
-	return p, nil
+	return nil
+}
+
+// needsRegistry adds the grant to ask a registry for an image that a step pushes.
+func (p *buildPlan) needsRegistry(c cloudbuild.Chosen) {
+	if home := registry.Project(c.Reference); home != "" && home != p.request.Project {
+		p.needs = append(p.needs, v1alpha1.ProjectGrant(home, "image "+c.Image))
+	}
 }
 
 func (b buildPlanner) buildRequest(a *attempt) cloudbuild.Request {

@@ -2,6 +2,7 @@ package deployer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -41,7 +42,8 @@ func (act recallAct) do(ctx context.Context, a *attempt) (pause, error) {
 		case err == nil:
 		case a.o.Now.Sub(a.entry().StartedAt.Time) < recallPatience && apierrors.IsConflict(err):
 			return workerChanged(a, side), nil
-		case a.o.Now.Sub(a.entry().StartedAt.Time) < recallPatience && !apierrors.IsForbidden(err) && !apierrors.IsInvalid(err):
+		case a.o.Now.Sub(a.entry().StartedAt.Time) < recallPatience && !apierrors.IsForbidden(err) && !apierrors.IsInvalid(err) &&
+			!errors.Is(err, errForgotten):
 			return pause{}, err
 		default:
 			a.finding(fmt.Sprintf("users go back although worker %s could not be brought back: %v", w.Name, err),
@@ -68,8 +70,12 @@ func sizeBack(w track.Worker, to v1alpha1.Color) int32 {
 func (act recallAct) recall(ctx context.Context, a *attempt, w track.Worker, to v1alpha1.Color) error {
 	side, by := w.Sides[to], track.WorkersBy(a.rel)
 	if r := a.rel.Spec.Rollback; r != nil && side.Release != r.To.Release && side.MovedBy != by {
+		image := track.Gets(a.rel, w.Beside(to))
+		if image == "" {
+			return errForgotten
+		}
 		_, err := act.workers.Start(ctx, a.bg, w, workload.StartRequest{
-			Target: to, Image: r.To.Image, Commit: r.To.Commit, Release: a.rel.Name, By: by, Replicas: sizeBack(w, to),
+			Target: to, Image: image, Commit: r.To.Commit, Release: a.rel.Name, By: by, Replicas: sizeBack(w, to),
 		})
 		return err
 	}

@@ -36,11 +36,13 @@ func (act singletonsAct) do(ctx context.Context, a *attempt) (pause, error) {
 	if err := act.save(ctx, a); err != nil {
 		return pause{}, err
 	}
-	image, commit := track.SingletonsGet(a.rel)
-	q := workload.StartRequest{Image: image, Commit: commit, Release: a.rel.Name, By: track.WorkersBy(a.rel)}
 	for _, s := range a.o.Singletons {
 		if !s.DeploymentExists || !s.Recreate {
 			a.finding(fmt.Sprintf("singleton %s does not get this version: there is no such deployment with the strategy Recreate", s.Deployment))
+			continue
+		}
+		q, known := act.request(a, s.Beside(), "singleton "+s.Deployment)
+		if !known {
 			continue
 		}
 		err := act.workers.SetImage(ctx, a.bg, s, q)
@@ -56,6 +58,10 @@ func (act singletonsAct) do(ctx context.Context, a *attempt) (pause, error) {
 			a.finding(fmt.Sprintf("CronJob %s does not get this version: there is none of that name, or Turnout may not read it", j.Name))
 			continue
 		}
+		q, known := act.request(a, j.Beside(), "CronJob "+j.Name)
+		if !known {
+			continue
+		}
 		if err := act.settle(a, "CronJob "+j.Name, act.workers.SetCronJob(ctx, a.bg, j, q)); err != nil {
 			return pause{}, err
 		}
@@ -67,6 +73,19 @@ func (act singletonsAct) do(ctx context.Context, a *attempt) (pause, error) {
 	}
 	a.say(fmt.Sprintf("%d singletons and %d CronJobs get the version that users have", len(a.o.Singletons), len(a.o.CronJobs)))
 	return pause{}, nil
+}
+
+// request is the version that something gets; known is false if nobody knows its image.
+func (act singletonsAct) request(a *attempt, b track.Beside, what string) (q workload.StartRequest, known bool) {
+	image := track.Gets(a.rel, b)
+	switch {
+	case image != "":
+	case track.EndsForward(a.rel):
+		a.finding(fmt.Sprintf("%s keeps another version: %v", what, notBuilt(a, b)))
+	default:
+		a.finding(fmt.Sprintf("%s keeps another version: %v", what, errForgotten))
+	}
+	return workload.StartRequest{Image: image, Commit: track.EndCommit(a.rel), Release: a.rel.Name, By: track.WorkersBy(a.rel)}, image != ""
 }
 
 func (act singletonsAct) patient(a *attempt) bool {

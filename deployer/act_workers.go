@@ -69,11 +69,14 @@ func (act workersAct) start(ctx context.Context, a *attempt) (pause, error) {
 	for _, w := range a.o.Workers {
 		to, from := w.Sides[a.target()], w.Sides[a.target().Other()]
 		size := track.WorkerSize(to, from, false)
+		image := track.Gets(a.rel, w.Beside(a.target()))
+		if image == "" {
+			return pause{}, notBuilt(a, w.Beside(a.target()))
+		}
 		changed, err := true, error(nil)
 		if to.DeploymentExists { // else it was created just now
 			changed, err = act.workers.Start(ctx, a.bg, w, workload.StartRequest{
-				Target: a.target(), Image: a.rel.Status.Milestones.Built.Image, Commit: a.rel.Spec.Deploy.Commit,
-				Release: a.rel.Name, By: track.WorkersBy(a.rel), Replicas: size,
+				Target: a.target(), Image: image, Commit: a.rel.Spec.Deploy.Commit, Release: a.rel.Name, By: track.WorkersBy(a.rel), Replicas: size,
 			})
 		}
 		switch {

@@ -21,7 +21,7 @@ type contracting struct {
 		Submit(ctx context.Context, rel *v1alpha1.Release) (stored *v1alpha1.Release, created bool, err error)
 	}
 	older interface {
-		Find(ctx context.Context, namespace, live string) ([]track.Older, error)
+		Find(ctx context.Context, namespace string, live ...string) ([]track.Older, error)
 	}
 }
 
@@ -101,7 +101,7 @@ func (c contracting) wait(ctx context.Context, w *work, rel *v1alpha1.Release, r
 			waits:   &v1alpha1.Waiting{For: v1alpha1.WaitsForTakeUp, Detail: why},
 		}
 	}
-	found, err := c.older.Find(ctx, w.bg.Namespace, rel.Spec.Contract.Image)
+	found, err := c.older.Find(ctx, w.bg.Namespace, track.LiveImages(w.bg, w.o, rel.Spec.Contract.Image, w.releases)...)
 	if err != nil {
 		p := waitsBecause(err)
 		p.until = w.o.Now.Add(retryContract)

@@ -142,6 +142,7 @@ func (d driving) begin(ctx context.Context, a *attempt, only v1alpha1.Step) erro
 	}
 	previous := version(a.o.Sides[live])
 	st.Milestones.ClaimedAt, st.Milestones.Previous, st.Milestones.Target = &now, &previous, target
+	st.Milestones.Beside = besideOf(a, live)
 	a.o.Routes = a.o.Routes.DuringRelease(a.rel)
 	st.Phase, st.Waiting = v1alpha1.ReleaseRunning, nil
 	return d.save(ctx, a)

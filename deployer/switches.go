@@ -29,7 +29,7 @@ func (s switches) recordSwitch(w *work, rel *v1alpha1.Release) {
 		to, from := version(w.o.Sides[m.Target]), byDigest(*m.Previous, w.o.Sides[m.Previous.Color])
 		next := &v1alpha1.SwitchRecord{
 			Release: rel.Name, UID: uid, Kind: string(rel.Spec.Kind), At: *m.SwitchedAt,
-			From: from, To: to, Before: st.Previous,
+			From: from, To: to, Beside: m.Beside, Before: st.Previous,
 		}
 		s.follows(w, next, st.LastSwitch)
 		st.LastSwitch, st.Previous = next, &from
@@ -43,7 +43,7 @@ func (s switches) recordSwitch(w *work, rel *v1alpha1.Release) {
 	if last := st.LastSwitch; m.RestoredAt != nil && last.Kind != v1alpha1.KindRestore {
 		next := &v1alpha1.SwitchRecord{
 			Release: rel.Name, UID: uid, Kind: v1alpha1.KindRestore, At: *m.RestoredAt,
-			From: last.To, To: last.From,
+			From: last.To, To: last.From, Beside: m.Beside,
 		}
 		s.follows(w, next, last)
 		st.LastSwitch, st.Previous = next, last.Before

@@ -98,8 +98,10 @@ var bounds = map[string]bound{
 	"Failure.By": {line, 256}, "Failure.Release": {name, 253}, "Failure.Commit": {name, 64},
 	"Waiting.By": {line, 256}, "Waiting.Release": {name, 253}, "Waiting.Commit": {name, 64}, "Waiting.Object": {line, 512},
 	"Version.Image": {name, ImageLimit}, "Version.Commit": {name, 64}, "Version.Tag": {name, 128}, "Version.Release": {name, 253},
-	"Version.TemplateHash":  {name, 63},
-	"BuiltMilestone.Image":  {name, ImageLimit},
+	"Version.TemplateHash": {name, 63},
+	"BuiltMilestone.Image": {name, ImageLimit}, "BuiltMilestone.Images": {name, ImageLimit},
+	"BuildImage.Field": {name, 300}, "BuildImage.Image": {name, 255}, "BuildImage.Reference": {name, ImageLimit},
+	"BesideImage.Name": {name, 253}, "BesideImage.Image": {name, ImageLimit},
 	"StagedMilestone.Image": {name, ImageLimit}, "StagedMilestone.TemplateHash": {name, 63},
 	"VerifiedMilestone.Image": {name, ImageLimit}, "VerifiedMilestone.TemplateHash": {name, 63}, "VerifiedMilestone.Pods": {name, 253},
 	"ApprovedMilestone.By": {line, 256},
@@ -142,7 +144,9 @@ var caps = map[string]int{
 	"ReleaseStatus.Timeline": 72, "BlueGreenStatus.Findings": 32,
 	"GateStatus.Pods": v1alpha1.MaxPods, "VerifiedMilestone.Pods": v1alpha1.MaxPods, "BlueGreenStatus.RolledBack": 100,
 	"AnalysisStatus.Checks": 10, "CheckStatus.Points": 12, "BlueGreenStatus.Conditions": 5, "BlueGreenStatus.Commands": 5,
-	"WorkersOwed.Kept":    10,
+	"WorkersOwed.Kept":   10,
+	"BuildStatus.Images": v1alpha1.MaxOtherImages, "BuiltMilestone.Images": v1alpha1.MaxOtherImages,
+	"Milestones.Beside": v1alpha1.MaxOtherImages, "SwitchRecord.Beside": v1alpha1.MaxOtherImages,
 	"RouteStatus.Parents": 32,                            // as many as the Gateway API allows: Turnout would not wait for a missing one
 	"ShiftStatus.Steps":   10, "ShiftStatus.Weights": 12, // as the schema has them
 	"ProofShift.Versions": 9, "SchemaStatus.Expanded": 20,

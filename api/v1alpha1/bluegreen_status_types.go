@@ -391,6 +391,11 @@ type SwitchRecord struct {
 	// To is the version that users were moved to.
 	To Version `json:"to"`
 
+	// Beside is the same field of the release that moved it.
+	// +kubebuilder:validation:MaxItems=40
+	// +listType=atomic
+	Beside []BesideImage `json:"beside,omitempty"`
+
 	// Before is the version that /rollback returned to before this switch. A restore puts
 	// it back.
 	Before *Version `json:"before,omitempty"`

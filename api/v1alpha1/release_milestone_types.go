@@ -11,6 +11,13 @@ type Milestones struct {
 	// Previous is the version that was live when the release was claimed.
 	Previous *Version `json:"previous,omitempty"`
 
+	// Beside are the images that the workers, singletons and CronJobs of the version to go
+	// back to ran, as far as they differ from that version's, or may: for a deploy those of
+	// Previous, for a rollback those of spec.rollback.to.
+	// +kubebuilder:validation:MaxItems=40
+	// +listType=atomic
+	Beside []BesideImage `json:"beside,omitempty"`
+
 	// ClaimedAt is when the release was claimed.
 	ClaimedAt *metav1.Time `json:"claimedAt,omitempty"`
 
@@ -128,6 +135,12 @@ const (
 type BuiltMilestone struct {
 	// Image by digest: repository@sha256:….
 	Image string `json:"image"`
+
+	// Images are the other images of the build by digest: those that the spec names, and
+	// those that Cloud Build reports; at most 40.
+	// +kubebuilder:validation:MaxItems=40
+	// +listType=atomic
+	Images []string `json:"images,omitempty"`
 
 	// At is when that became known.
 	At metav1.Time `json:"at"`

@@ -63,6 +63,11 @@ type BuildStatus struct {
 	// the commit or $BUILD_ID.
 	Reference string `json:"reference,omitempty"`
 
+	// Images are the other images that the spec names.
+	// +kubebuilder:validation:MaxItems=40
+	// +listType=atomic
+	Images []BuildImage `json:"images,omitempty"`
+
 	// Trigger is the id of the build trigger that was run; empty if the build was
 	// created from the file at the commit.
 	Trigger string `json:"trigger,omitempty"`

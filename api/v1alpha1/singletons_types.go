@@ -13,6 +13,9 @@ type SingletonSpec struct {
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^([a-z0-9]([a-z0-9-]*[a-z0-9])?)?$')`,message="must be the name of a container: lower-case letters, digits and -"
 	Container string `json:"container,omitempty"`
+
+	// Image is another image of the build, which the singleton gets. Default: the application's.
+	Image ImageRepository `json:"image,omitempty"`
 }
 
 // CronJobSpec is a CronJob that runs the application's image. It gets a release's image
@@ -28,4 +31,7 @@ type CronJobSpec struct {
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^([a-z0-9]([a-z0-9-]*[a-z0-9])?)?$')`,message="must be the name of a container: lower-case letters, digits and -"
 	Container string `json:"container,omitempty"`
+
+	// Image is another image of the build, which the CronJob gets. Default: the application's.
+	Image ImageRepository `json:"image,omitempty"`
 }

@@ -21,6 +21,9 @@ type WorkerSpec struct {
 	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^([a-z0-9]([a-z0-9-]*[a-z0-9])?)?$')`,message="must be the name of a container: lower-case letters, digits and -"
 	Container string `json:"container,omitempty"`
 
+	// Image is another image of the build, which the worker gets. Default: the application's.
+	Image ImageRepository `json:"image,omitempty"`
+
 	// Queue says that each side has a queue of its own, on which its workers work until it is
 	// empty. Default: both sides share one queue.
 	Queue *QueueSpec `json:"queue,omitempty"`

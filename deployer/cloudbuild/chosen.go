@@ -1,6 +1,7 @@
 package cloudbuild
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -9,7 +10,7 @@ import (
 	"github.com/turnout-dev/turnout/internal/imageref"
 )
 
-// Chosen is the image that a release deploys.
+// Chosen is an image that a release deploys.
 type Chosen struct {
 	// Image is its repository (no tag, no digest) with substitutions replaced as the build will
 	// replace them. Those that only the build knows stay as $NAME.
@@ -27,7 +28,7 @@ func (f *File) fromSteps(x *expander, r Request, choice ImageChoice) (Chosen, er
 	x.keep = true
 	all := f.pushed(x)
 	if choice.Image != "" {
-		return f.fromSpec(x, r, choice.Image, all)
+		return f.fromSpec(x, r, choice, all)
 	}
 	var repositories []string
 	for _, p := range all {
@@ -49,16 +50,17 @@ func (f *File) fromSteps(x *expander, r Request, choice ImageChoice) (Chosen, er
 	return f.pin(x, r, slices.DeleteFunc(all, func(p push) bool { return x.repository(p) != match[0] }))
 }
 
-// fromSpec is the image that spec.build.image names.
-func (f *File) fromSpec(x *expander, r Request, image string, all []push) (Chosen, error) {
+// fromSpec is the image that the spec names.
+func (f *File) fromSpec(x *expander, r Request, choice ImageChoice, all []push) (Chosen, error) {
+	field, image := choice.field(), choice.Image
 	out, err := x.expand(image, maxImageBytes)
 	if err != nil {
-		return Chosen{}, f.fault("images", fmt.Sprintf("spec.build.image %s: %v", clipped(image), err),
-			"set spec.build.image of the BlueGreen to the name of an image")
+		return Chosen{}, f.fault("images", fmt.Sprintf("%s %s: %v", field, clipped(image), err),
+			"set "+field+" of the BlueGreen to the name of an image")
 	}
 	want := push{ref: out.text}
 	if reason, fix := x.unclear(want); reason != "" {
-		return Chosen{}, f.fault("images", "spec.build.image "+clipped(image)+" "+reason, fix)
+		return Chosen{}, f.fault("images", field+" "+clipped(image)+" "+reason, fix)
 	}
 	want.ref = x.settled(want.ref)
 	if r.pins(want.ref) {
@@ -68,10 +70,15 @@ func (f *File) fromSpec(x *expander, r Request, image string, all []push) (Chose
 	if len(own) > 0 {
 		return f.pin(x, r, own)
 	}
+	name := x.repository(want) + ":$COMMIT_SHA"
+	if choice.Field != "" { // it has no tag
+		return Chosen{}, f.fault("images", fmt.Sprintf("lists no image, and no visible step pushes %s %s", field, clipped(want.ref)),
+			fmt.Sprintf("list %s there, or correct %s of the BlueGreen", name, field))
+	}
 	return Chosen{}, f.fault("images",
 		fmt.Sprintf("lists no image, no visible step pushes spec.build.image %s, and its tag does not contain the commit, so it may be another "+
 			"build's", clipped(want.ref)),
-		fmt.Sprintf("push it as %[1]s, and set spec.build.image of the BlueGreen to %[1]s", x.repository(want)+":$COMMIT_SHA"))
+		fmt.Sprintf("push it as %[1]s, and set spec.build.image of the BlueGreen to %[1]s", name))
 }
 
 // nothingPushed is the error for a file in which no image name can be seen.
@@ -257,4 +264,9 @@ type ImageChoice struct {
 	// Live is the image running now, in any notation; only the last segment of
 	// its path counts. May be empty.
 	Live string
+	// Field of the BlueGreen that Image is from. Default: spec.build.image. Another one's has
+	// no tag.
+	Field string
 }
+
+func (c ImageChoice) field() string { return cmp.Or(c.Field, "spec.build.image") }

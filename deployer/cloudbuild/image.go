@@ -8,8 +8,8 @@ import (
 	"github.com/turnout-dev/turnout/internal/imageref"
 )
 
-// Choose picks the image to deploy from the images that the file lists or, if it lists none, that
-// its steps push. After the build, ask State.Digest for it. An error is a *FileError.
+// Choose picks an image from those that the file lists or, if it lists none, that its steps push.
+// After the build, ask State.Digest for it. An error is a *FileError.
 func (f *File) Choose(r Request, choice ImageChoice) (Chosen, error) {
 	x := r.expander(f)
 	if len(f.images()) == 0 {
@@ -28,20 +28,20 @@ func (f *File) Choose(r Request, choice ImageChoice) (Chosen, error) {
 	if choice.Image != "" {
 		want, err := x.expand(choice.Image, maxImageBytes)
 		if err != nil {
-			return Chosen{}, f.choiceError(listed, fmt.Sprintf("spec.build.image %s: %v", clipped(choice.Image), err))
+			return Chosen{}, f.choiceError(choice, listed, fmt.Sprintf("%s %s: %v", choice.field(), clipped(choice.Image), err))
 		}
 		if len(want.missing) > 0 {
 			reason, fix := valueless(want.missing[0], "has no value")
-			return Chosen{}, f.choiceError(listed, fmt.Sprintf("in spec.build.image %s %s: %s", clipped(choice.Image), reason, fix))
+			return Chosen{}, f.choiceError(choice, listed, fmt.Sprintf("in %s %s %s: %s", choice.field(), clipped(choice.Image), reason, fix))
 		}
 		if slices.Contains(listed, imageref.Repository(want.text)) {
 			return Chosen{Image: imageref.Repository(want.text)}, nil
 		}
 		if f.seenPushing(r, want.text) {
 			x.keep = true
-			return f.fromSpec(x, r, choice.Image, f.pushed(x))
+			return f.fromSpec(x, r, choice, f.pushed(x))
 		}
-		return Chosen{}, f.choiceError(listed, fmt.Sprintf("spec.build.image %s is not among them", want.text))
+		return Chosen{}, f.choiceError(choice, listed, fmt.Sprintf("%s %s is not among them", choice.field(), want.text))
 	}
 	if len(listed) == 1 {
 		return Chosen{Image: listed[0]}, nil
@@ -50,9 +50,9 @@ func (f *File) Choose(r Request, choice ImageChoice) (Chosen, error) {
 		return Chosen{Image: match[0]}, nil
 	}
 	if choice.Live == "" {
-		return Chosen{}, f.choiceError(listed, "nothing is live yet to show which one is meant")
+		return Chosen{}, f.choiceError(choice, listed, "nothing is live yet to show which one is meant")
 	}
-	return Chosen{}, f.choiceError(listed, fmt.Sprintf("not exactly one is named like the live image %s", choice.Live))
+	return Chosen{}, f.choiceError(choice, listed, fmt.Sprintf("not exactly one is named like the live image %s", choice.Live))
 }
 
 // reference is a listed image with its substitutions replaced. A result that no registry accepts
@@ -88,10 +88,10 @@ func (f *File) seenPushing(r Request, image string) bool {
 	return slices.ContainsFunc(f.pushed(x), func(p push) bool { return x.repository(p) == imageref.Repository(image) })
 }
 
-func (f *File) choiceError(listed []string, reason string) error {
+func (f *File) choiceError(choice ImageChoice, listed []string, reason string) error {
 	return &FileError{
 		File: f.Name, Line: f.place("images"), Step: -1, Field: "images",
 		Reason: fmt.Sprintf("the images are %s, and %s", strings.Join(listed, ", "), reason),
-		Fix:    "set spec.build.image of the BlueGreen to one of them",
+		Fix:    "set " + choice.field() + " of the BlueGreen to one of them",
 	}
 }

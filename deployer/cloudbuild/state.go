@@ -1,6 +1,7 @@
 package cloudbuild
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
@@ -101,10 +102,12 @@ func (s State) Done() bool {
 	}
 }
 
-// NoDigestError is a successful build that did not report a digest for the image to deploy.
+// NoDigestError is a successful build that did not report a digest for an image.
 type NoDigestError struct {
 	Image  string
 	Pushed []Image
+	// Field of the BlueGreen that names the image. Default: spec.build.image.
+	Field string
 }
 
 // Error names the image, what was pushed instead, and the way out.
@@ -118,10 +121,10 @@ func (e *NoDigestError) Error() string {
 		pushed = strings.Join(names, ", ")
 	}
 	return fmt.Sprintf("the build succeeded but reports no digest for %s (it reports %s); list the image under images in cloudbuild.yaml, "+
-		"or correct spec.build.image of the BlueGreen", e.Image, pushed)
+		"or correct %s of the BlueGreen", e.Image, pushed, cmp.Or(e.Field, "spec.build.image"))
 }
 
-// Digest is the image to deploy, as repository@sha256:…; image is the result of File.Choose. An
+// Digest is an image of the build, as repository@sha256:…; image is the result of File.Choose. An
 // error is a *NoDigestError. If two tags of one repository have two digests, the first one listed
 // counts.
 func (s State) Digest(image string) (string, error) {

@@ -20,7 +20,7 @@ func configMaps(f Facts) []v1alpha1.Finding {
 	return all
 }
 
-// unlisted warns of what runs the application's image and is no part of it: it keeps its version
+// unlisted warns of what runs an image of the application and is no part of it: it keeps its version
 // when users get another.
 func unlisted(f Facts) []v1alpha1.Finding {
 	var all []v1alpha1.Finding
@@ -32,7 +32,7 @@ func unlisted(f Facts) []v1alpha1.Finding {
 			"job":        "it ends with the version that it began with; see that every version bears that",
 		}[kind]
 		object := f.about(kind, strings.TrimPrefix(u.Object, kind+" "))
-		all = append(all, object.warning("Unlisted", u.Field, "it runs %s, the application's image, and is no part of bluegreen %s, so no "+
+		all = append(all, object.warning("Unlisted", u.Field, "it runs %s, an image of the application, and is no part of bluegreen %s, so no "+
 			"release and no rollback updates it: %s", u.Image, f.App.Name, way))
 	}
 	return all

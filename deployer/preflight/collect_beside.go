@@ -42,10 +42,18 @@ func (c *Collector) readBeside(ctx context.Context, from Sources, f *Facts, at m
 	if own == nil {
 		return nil
 	}
-	repository := imageref.Repository(own.Image)
-	if err := readUnlistedDeployments(ctx, from, f, repository); err != nil {
-		return err
+	repositories := []string{imageref.Repository(own.Image)}
+	for _, other := range f.App.OtherImages() {
+		if !slices.Contains(repositories, other.Image) {
+			repositories = append(repositories, other.Image)
+		}
 	}
+	for _, repository := range repositories {
+		if err := readUnlistedDeployments(ctx, from, f, repository); err != nil {
+			return err
+		}
+	}
+	slices.SortStableFunc(f.Beside.Unlisted, func(a, b Unlisted) int { return strings.Compare(a.Object, b.Object) })
 	jobs, err := c.jobs.get(client.ObjectKey{Namespace: f.App.Namespace}, at, func() ([]Unlisted, error) {
 		return jobsOf(ctx, from.Uncached, f.App.Namespace)
 	})
@@ -53,7 +61,7 @@ func (c *Collector) readBeside(ctx context.Context, from Sources, f *Facts, at m
 		return err
 	}
 	for _, j := range jobs {
-		if imageref.Repository(j.Image) != repository {
+		if !slices.Contains(repositories, imageref.Repository(j.Image)) {
 			continue
 		}
 		if name, ok := strings.CutPrefix(j.Object, "cronjob "); ok {
@@ -105,12 +113,15 @@ func readUnlistedDeployments(ctx context.Context, from Sources, f *Facts, reposi
 		if err != nil {
 			return err
 		}
-		if !listed {
-			f.Beside.Unlisted = append(f.Beside.Unlisted, starts("deployment "+d.Name, "spec.template.", d.Spec.Template.Spec)...)
+		if listed {
+			continue
+		}
+		for _, u := range starts("deployment "+d.Name, "spec.template.", d.Spec.Template.Spec) {
+			if imageref.Repository(u.Image) == repository {
+				f.Beside.Unlisted = append(f.Beside.Unlisted, u)
+			}
 		}
 	}
-	slices.SortFunc(f.Beside.Unlisted, func(a, b Unlisted) int { return strings.Compare(a.Object, b.Object) })
-	f.Beside.Unlisted = slices.DeleteFunc(f.Beside.Unlisted, func(u Unlisted) bool { return imageref.Repository(u.Image) != repository })
 	return nil
 }
 

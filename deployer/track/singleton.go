@@ -10,6 +10,9 @@ import (
 type Singleton struct {
 	WorkerSide
 
+	// Repository of its image, as the spec names it; "" for the application's.
+	Repository string
+
 	// Recreate: its strategy ends the old pod before a new one starts.
 	Recreate bool
 }
@@ -24,6 +27,10 @@ type CronJob struct {
 	// Name of it; Exists is false if there is none, or Turnout may not read it.
 	Name   string
 	Exists bool
+
+	// Repository of its image, as the spec names it; "" for the application's. Image is the one that
+	// it has.
+	Repository, Image string
 
 	// UID and ResourceVersion of it.
 	UID             types.UID

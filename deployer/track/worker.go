@@ -11,6 +11,9 @@ type Worker struct {
 	// Name of it, as in the spec.
 	Name string
 
+	// Repository of its image; "" for the application's.
+	Repository string
+
 	// Queued: each side has a queue of its own.
 	Queued bool
 

@@ -70,15 +70,18 @@ func (o Observed) Idle(c v1alpha1.Color) (WorkerSide, bool) {
 	return WorkerSide{}, false
 }
 
-// SingletonsGet is the image, and the commit, of the version that users have at the end of a
-// release.
-func SingletonsGet(r *v1alpha1.Release) (image, commit string) {
-	m := r.Status.Milestones
+// EndCommit is the commit of the version that users have at the end of a release; "" if unknown.
+func EndCommit(r *v1alpha1.Release) string {
 	switch {
 	case r.Spec.Rollback != nil:
-		return r.Spec.Rollback.To.Image, r.Spec.Rollback.To.Commit
-	case WorkersGoTo(r) == m.Target:
-		return m.Built.Image, r.Spec.Deploy.Commit
+		return r.Spec.Rollback.To.Commit
+	case EndsForward(r):
+		return r.Spec.Deploy.Commit
 	}
-	return m.Previous.Image, m.Previous.Commit
+	return r.Status.Milestones.Previous.Commit
+}
+
+// EndsForward reports whether users have the version that a release built at its end.
+func EndsForward(r *v1alpha1.Release) bool {
+	return r.Spec.Deploy != nil && WorkersGoTo(r) == r.Status.Milestones.Target
 }

@@ -27,17 +27,29 @@ func (w Workers) ObserveCronJobs(ctx context.Context, bg *v1alpha1.BlueGreen) ([
 		read, err := w.Workloads.fresh(ctx, cronJobKind, bg.Namespace, spec.Name)
 		switch {
 		case apierrors.IsNotFound(err), apierrors.IsForbidden(err):
-			all = append(all, track.CronJob{Name: spec.Name})
+			all = append(all, track.CronJob{Name: spec.Name, Repository: string(spec.Image)})
 		case err != nil:
 			return nil, fmt.Errorf("observe CronJob %s of %s/%s: %w", spec.Name, bg.Namespace, bg.Name, err)
 		default:
 			all = append(all, track.CronJob{
-				Name: spec.Name, Exists: true, UID: read.GetUID(), ResourceVersion: read.GetResourceVersion(),
+				Name: spec.Name, Repository: string(spec.Image), Image: cronImage(bg, spec, read), Exists: true, UID: read.GetUID(), ResourceVersion: read.GetResourceVersion(),
 				MovedBy: read.GetAnnotations()[v1alpha1.WorkersAnnotation],
 			})
 		}
 	}
 	return all, nil
+}
+
+// cronImage is the image that a CronJob has; "" if it is not known in which container.
+func cronImage(bg *v1alpha1.BlueGreen, spec v1alpha1.CronJobSpec, read *unstructured.Unstructured) string {
+	template := part(read.Object, "spec", "jobTemplate", "spec", "template")
+	container := workerContainer(bg, spec.Container, containerNames(template))
+	for _, c := range parts(template, "spec", "containers") {
+		if image, ok := c["image"].(string); ok && c["name"] == container {
+			return image
+		}
+	}
+	return ""
 }
 
 // SetCronJob is [Workers.SetImage] of a CronJob. It changes the Jobs that the CronJob starts from

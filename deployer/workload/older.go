@@ -22,12 +22,12 @@ type Older struct {
 	Reader client.Reader
 }
 
-// Find lists the pods of a namespace that run another image of the live image's repository, and
-// the Deployments, Jobs and CronJobs that would start one. live is an image by digest. An image
-// whose digest is not known counts as another one.
-func (l Older) Find(ctx context.Context, namespace, live string) ([]track.Older, error) {
+// Find lists the pods of a namespace that run another image of a live image's repository, and the
+// Deployments, Jobs and CronJobs that would start one. live are images by digest, of a repository
+// each. An image whose digest is not known counts as another one.
+func (l Older) Find(ctx context.Context, namespace string, live ...string) ([]track.Older, error) {
 	var found []track.Older
-	for _, find := range []func(context.Context, string, string) ([]track.Older, error){l.pods, l.deployments, l.jobs, l.cronJobs} {
+	for _, find := range []func(context.Context, string, []string) ([]track.Older, error){l.pods, l.deployments, l.jobs, l.cronJobs} {
 		some, err := find(ctx, namespace, live)
 		if err != nil {
 			return nil, fmt.Errorf("looking in namespace %s for what runs an older version: %w", namespace, err)
@@ -37,7 +37,7 @@ func (l Older) Find(ctx context.Context, namespace, live string) ([]track.Older,
 	return found, nil
 }
 
-func (l Older) pods(ctx context.Context, namespace, live string) ([]track.Older, error) {
+func (l Older) pods(ctx context.Context, namespace string, live []string) ([]track.Older, error) {
 	var list corev1.PodList
 	if err := l.Reader.List(ctx, &list, client.InNamespace(namespace)); err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func (l Older) pods(ctx context.Context, namespace, live string) ([]track.Older,
 }
 
 // deployments looks at what is not scaled to 0. Pods show what an image without a digest is.
-func (l Older) deployments(ctx context.Context, namespace, live string) ([]track.Older, error) {
+func (l Older) deployments(ctx context.Context, namespace string, live []string) ([]track.Older, error) {
 	var list appsv1.DeploymentList
 	if err := l.Reader.List(ctx, &list, client.InNamespace(namespace)); err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ func (l Older) deployments(ctx context.Context, namespace, live string) ([]track
 	return found, nil
 }
 
-func (l Older) jobs(ctx context.Context, namespace, live string) ([]track.Older, error) {
+func (l Older) jobs(ctx context.Context, namespace string, live []string) ([]track.Older, error) {
 	var list batchv1.JobList
 	if err := l.Reader.List(ctx, &list, client.InNamespace(namespace)); err != nil {
 		return nil, err
@@ -96,7 +96,7 @@ func (l Older) jobs(ctx context.Context, namespace, live string) ([]track.Older,
 	return found, nil
 }
 
-func (l Older) cronJobs(ctx context.Context, namespace, live string) ([]track.Older, error) {
+func (l Older) cronJobs(ctx context.Context, namespace string, live []string) ([]track.Older, error) {
 	var list batchv1.CronJobList
 	if err := l.Reader.List(ctx, &list, client.InNamespace(namespace)); err != nil {
 		return nil, err
@@ -114,7 +114,7 @@ func (l Older) cronJobs(ctx context.Context, namespace, live string) ([]track.Ol
 
 // older is an image of a pod template that is another version than the live one; "" if there is
 // none.
-func older(spec *corev1.PodSpec, live string) string {
+func older(spec *corev1.PodSpec, live []string) string {
 	for _, c := range slices.Concat(spec.Containers, spec.InitContainers) {
 		if another(c.Image, "", live) {
 			return c.Image
@@ -123,12 +123,13 @@ func older(spec *corev1.PodSpec, live string) string {
 	return ""
 }
 
-// another reports whether an image is of the live one's repository, but not the live one. id is
-// what the node reports of it; "" if nothing.
-func another(image, id, live string) bool {
-	if imageref.Repository(image) != imageref.Repository(live) || image == live {
+// another reports whether an image is of a live one's repository, but not the live one. id is what
+// the node reports of it; "" if nothing.
+func another(image, id string, live []string) bool {
+	i := slices.IndexFunc(live, func(l string) bool { return imageref.Repository(l) == imageref.Repository(image) })
+	if i < 0 || image == live[i] {
 		return false
 	}
 	digest := cmp.Or(imageref.Digest(id), imageref.Digest(image))
-	return digest == "" || digest != imageref.Digest(live)
+	return digest == "" || digest != imageref.Digest(live[i])
 }

@@ -22,7 +22,9 @@ func (w Workers) ObserveSingletons(ctx context.Context, bg *v1alpha1.BlueGreen) 
 		if err != nil {
 			return nil, fmt.Errorf("observe singleton %s of %s/%s: %w", spec.Deployment, bg.Namespace, bg.Name, err)
 		}
-		all = append(all, track.Singleton{WorkerSide: side, Recreate: d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType})
+		all = append(all, track.Singleton{
+			WorkerSide: side, Repository: string(spec.Image), Recreate: d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType,
+		})
 	}
 	return all, nil
 }

@@ -57,7 +57,9 @@ type StartRequest struct {
 func (w Workers) Observe(ctx context.Context, bg *v1alpha1.BlueGreen) ([]track.Worker, error) {
 	var all []track.Worker
 	for _, spec := range bg.Spec.Workers {
-		worker := track.Worker{Name: spec.Name, Queued: spec.Queue != nil, Sides: map[v1alpha1.Color]track.WorkerSide{}}
+		worker := track.Worker{
+			Name: spec.Name, Repository: string(spec.Image), Queued: spec.Queue != nil, Sides: map[v1alpha1.Color]track.WorkerSide{},
+		}
 		for _, c := range []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green} {
 			side, err := w.observe(ctx, bg, spec, c)
 			if err != nil {
