@@ -64,7 +64,9 @@ func TestARollbackNamesTheConfigMapsThatChangedSinceItsVersionWasStaged(t *testi
 // What runs the application's image and no application names is reported: no release updates it.
 func TestWhatRunsTheImageBesideTheApplicationIsReported(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(bg *v1alpha1.BlueGreen) { bg.Spec.CronJobs = []v1alpha1.CronJobSpec{{Name: "listed"}} })
+	w := newWorld(t, func(bg *v1alpha1.BlueGreen) {
+		bg.Spec.CronJobs = []v1alpha1.CronJobSpec{{Name: "listed", Image: "gcr.io/acme-prod/report"}}
+	})
 	pod := func(image string) corev1.PodTemplateSpec {
 		return corev1.PodTemplateSpec{Spec: corev1.PodSpec{
 			RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{{Name: "main", Image: image}},
@@ -78,8 +80,14 @@ func TestWhatRunsTheImageBesideTheApplicationIsReported(t *testing.T) {
 	}
 	mail := pod(repository + ":1")
 	mail.Labels, mail.Spec.RestartPolicy = map[string]string{"app": "mail"}, corev1.RestartPolicyAlways
+	other := pod("gcr.io/acme-prod/report:2")
+	other.Labels, other.Spec.RestartPolicy = map[string]string{"app": "other"}, corev1.RestartPolicyAlways
 	for _, o := range []client.Object{
+		&appsv1.Deployment{ObjectMeta: w.meta("other-image"), Spec: appsv1.DeploymentSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: other.Labels}, Replicas: new(int32(0)), Template: other,
+		}},
 		cron("report", repository+":1"), cron("backup", "registry.example/backup:1"), cron("listed", repository+":1"),
+		cron("other-image", "gcr.io/acme-prod/report:1"),
 		&batchv1.Job{ObjectMeta: w.meta("import"), Spec: batchv1.JobSpec{Template: pod(repository + ":2"), Suspend: new(true)}},
 		&appsv1.Deployment{ObjectMeta: w.meta("mail"), Spec: appsv1.DeploymentSpec{
 			Selector: &metav1.LabelSelector{MatchLabels: mail.Labels}, Replicas: new(int32(0)), Template: mail,
@@ -98,7 +106,10 @@ func TestWhatRunsTheImageBesideTheApplicationIsReported(t *testing.T) {
 		}
 	}
 	slices.Sort(unlisted)
-	want := []string{"cronjob " + w.namespace + "/report", "deployment " + w.namespace + "/mail", "job " + w.namespace + "/import"}
+	want := []string{
+		"cronjob " + w.namespace + "/other-image", "cronjob " + w.namespace + "/report", "deployment " + w.namespace + "/mail",
+		"deployment " + w.namespace + "/other-image", "job " + w.namespace + "/import",
+	}
 	if diff := cmp.Diff(want, unlisted); diff != "" {
 		t.Errorf("what is said to run the image (-want +got):\n%s", diff)
 	}

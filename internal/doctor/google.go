@@ -229,6 +229,9 @@ func needsOf(bg *v1alpha1.BlueGreen, account string) []need {
 	if live := bg.Status.Live; live != nil {
 		add(registries, repository(live.Image), "status.live.image")
 	}
+	for _, other := range bg.OtherImages() {
+		add(registries, repository(other.Image), other.Field)
+	}
 	if account != "" {
 		add(impersonation, serviceAccount(account), v1alpha1.ImpersonateAnnotation)
 		all[len(all)-1].account = ""
