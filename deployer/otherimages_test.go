@@ -216,7 +216,8 @@ func TestImageWithoutADigestIsNamedByItsField(t *testing.T) {
 	}
 	w.run()
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseFailed)
-	w.expectMessage(rel, "the build succeeded but reports no digest for "+reportRepository, "correct spec.cronJobs[report].image of the BlueGreen")
+	w.expectMessage(rel, "the build succeeded but reports no digest for "+reportRepository,
+		"correct spec.cronJobs[report].image of the BlueGreen")
 	if f := rel.Status.Failure; f.Reason != v1alpha1.FailedNoDigest {
 		t.Errorf("the failure is %+v", f)
 	}
@@ -273,8 +274,8 @@ func TestImageThatIsNamedAfterTheBuild(t *testing.T) {
 				}
 				return
 			}
-			w.expectMessage(rel, "spec.workers[mail].image is "+image+" since this release was built, and its build made gcr.io/acme-prod/my-python-app@",
-				"correct the field")
+			w.expectMessage(rel, "spec.workers[mail].image is "+image+" since this release was built",
+				"its build made gcr.io/acme-prod/my-python-app@", "correct the field")
 			w.expectWorkers(workersSize, 0, false)
 			w.expectLive(v1alpha1.Blue)
 		})
@@ -307,7 +308,8 @@ func TestImagesThatAreNoRepositoryAreRefused(t *testing.T) {
 		return w.kube.Patch(t.Context(), w.application(), client.RawPatch(types.MergePatchType, []byte(`{"spec":`+spec+`}`)))
 	}
 	for _, image := range []string{
-		"gcr.io/acme/mail:v1", "gcr.io/acme/mail@sha256:0", "mail", "gcr.io/acme/Mail", "gcr.io/$PROJECT_ID/mail", "https://gcr.io/a/b", "gcr.io/a/",
+		"gcr.io/acme/mail:v1", "gcr.io/acme/mail@sha256:0", "mail", "gcr.io/acme/Mail", "gcr.io/$PROJECT_ID/mail", "https://gcr.io/a/b",
+		"gcr.io/a/",
 	} {
 		for _, spec := range []string{
 			`{"workers":[{"name":"mail","image":"` + image + `"}]}`, `{"singletons":[{"deployment":"beat","image":"` + image + `"}]}`,

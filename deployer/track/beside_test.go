@@ -10,6 +10,7 @@ import (
 
 const (
 	appOne, appTwo   = "gcr.io/acme/app@sha256:1", "gcr.io/acme/app@sha256:2"
+	mail             = "gcr.io/acme/mail"
 	mailOne, mailTwo = "gcr.io/acme/mail@sha256:1", "gcr.io/acme/mail@sha256:2"
 )
 
@@ -31,20 +32,25 @@ func TestWhatRunsBesideGetsItsOwnImage(t *testing.T) {
 		back       bool
 		want       string
 	}{
-		"the application's":                         {want: appTwo},
-		"the application's, by name":                {repository: "gcr.io/acme/app", want: appTwo},
-		"its own":                                   {repository: "gcr.io/acme/mail", images: []string{"gcr.io/acme/x@sha256:2", mailTwo}, want: mailTwo},
-		"the build has none":                        {repository: "gcr.io/acme/mail", images: []string{"gcr.io/acme/mailer@sha256:2"}},
-		"undone":                                    {repository: "gcr.io/acme/mail", images: []string{mailTwo}, beside: ran(mailOne), failure: failed, want: mailOne},
-		"undone, the application's":                 {failure: failed, want: appOne},
-		"undone, and it ran the application's":      {repository: "gcr.io/acme/mail", beside: ran("gcr.io/acme/app:v1"), failure: failed, want: appOne},
+		"the application's":          {want: appTwo},
+		"the application's, by name": {repository: "gcr.io/acme/app", want: appTwo},
+		"its own":                    {repository: mail, images: []string{"gcr.io/acme/x@sha256:2", mailTwo}, want: mailTwo},
+		"the build has none":         {repository: mail, images: []string{"gcr.io/acme/mailer@sha256:2"}},
+		"undone": {
+			repository: mail,
+			images:     []string{mailTwo}, beside: ran(mailOne), failure: failed, want: mailOne,
+		},
+		"undone, the application's": {failure: failed, want: appOne},
+		"undone, and it ran the application's": {
+			repository: mail, beside: ran("gcr.io/acme/app:v1"), failure: failed, want: appOne,
+		},
 		"undone, and the field was removed":         {beside: ran(mailOne), failure: failed, want: mailOne},
-		"undone, recorded by an earlier Turnout":    {repository: "gcr.io/acme/mail", failure: failed},
-		"rolled back":                               {repository: "gcr.io/acme/mail", beside: ran(mailOne), back: true, want: mailOne},
+		"undone, recorded by an earlier Turnout":    {repository: mail, failure: failed},
+		"rolled back":                               {repository: mail, beside: ran(mailOne), back: true, want: mailOne},
 		"rolled back, the application's":            {back: true, want: appOne},
-		"rolled back, recorded by an earlier":       {repository: "gcr.io/acme/mail", back: true},
+		"rolled back, recorded by an earlier":       {repository: mail, back: true},
 		"rolled back, names the application's":      {repository: "gcr.io/acme/app", back: true, want: appOne},
-		"rolled back, had the application's before": {repository: "gcr.io/acme/mail", beside: ran(appOne), back: true, want: appOne},
+		"rolled back, had the application's before": {repository: mail, beside: ran(appOne), back: true, want: appOne},
 	} {
 		r := &v1alpha1.Release{Spec: v1alpha1.ReleaseSpec{Deploy: &v1alpha1.DeploySpec{}}}
 		r.Status.Milestones = v1alpha1.Milestones{
@@ -70,11 +76,11 @@ func TestWhatRanBesideAVersionIsRemembered(t *testing.T) {
 	}
 	o := Observed{
 		Workers: []Worker{
-			{Name: "mail", Repository: "gcr.io/acme/mail", Sides: map[v1alpha1.Color]WorkerSide{
+			{Name: "mail", Repository: mail, Sides: map[v1alpha1.Color]WorkerSide{
 				v1alpha1.Blue: side("gcr.io/acme/mail:v1", mailOne), v1alpha1.Green: side(mailTwo, mailTwo),
 			}},
 			{Name: "plain", Sides: map[v1alpha1.Color]WorkerSide{v1alpha1.Blue: side(appOne, appOne)}},
-			{Name: "gone", Repository: "gcr.io/acme/mail", Sides: map[v1alpha1.Color]WorkerSide{}},
+			{Name: "gone", Repository: mail, Sides: map[v1alpha1.Color]WorkerSide{}},
 		},
 		Singletons: []Singleton{{WorkerSide: WorkerSide{Side: Side{Deployment: "beat", Image: "gcr.io/acme/beat:v1"}}}},
 		CronJobs:   []CronJob{{Name: "report", Repository: "gcr.io/acme/app", Image: "gcr.io/acme/app:v1"}, {Name: "tidy", Image: appOne}},
@@ -108,10 +114,10 @@ func TestRollbackReadsWhatRanBesideFromTheRecord(t *testing.T) {
 func TestLiveImagesAreThoseOfTheLiveVersion(t *testing.T) {
 	t.Parallel()
 	bg := &v1alpha1.BlueGreen{}
-	bg.Spec.Workers = []v1alpha1.WorkerSpec{{Name: "mail", Image: "gcr.io/acme/mail"}}
-	release := func(name, own, mail string) v1alpha1.Release {
+	bg.Spec.Workers = []v1alpha1.WorkerSpec{{Name: "mail", Image: mail}}
+	release := func(name, own, other string) v1alpha1.Release {
 		r := v1alpha1.Release{}
-		r.Name, r.Status.Milestones.Built = name, &v1alpha1.BuiltMilestone{Image: own, Images: []string{mail}}
+		r.Name, r.Status.Milestones.Built = name, &v1alpha1.BuiltMilestone{Image: own, Images: []string{other}}
 		return r
 	}
 	o := Observed{
@@ -126,8 +132,12 @@ func TestLiveImagesAreThoseOfTheLiveVersion(t *testing.T) {
 		releases []v1alpha1.Release
 		want     string
 	}{
-		"by the release that staged it":        {[]v1alpha1.Release{release("app-3", appTwo, "gcr.io/acme/mail@sha256:3"), release("app-2", appTwo, mailTwo)}, mailTwo},
-		"by the digest":                        {[]v1alpha1.Release{release("app-9", appOne, mailOne), release("app-3", appTwo, mailTwo)}, mailTwo},
+		"by the release that staged it": {
+			[]v1alpha1.Release{release("app-3", appTwo, "gcr.io/acme/mail@sha256:3"), release("app-2", appTwo, mailTwo)}, mailTwo,
+		},
+		"by the digest": {
+			[]v1alpha1.Release{release("app-9", appOne, mailOne), release("app-3", appTwo, mailTwo)}, mailTwo,
+		},
 		"by what runs, if the release is gone": {nil, "gcr.io/acme/mail:v7"},
 	} {
 		if diff := cmp.Diff([]string{appTwo, tt.want}, LiveImages(bg, o, appTwo, tt.releases)); diff != "" {

@@ -32,7 +32,8 @@ func (w Workers) ObserveCronJobs(ctx context.Context, bg *v1alpha1.BlueGreen) ([
 			return nil, fmt.Errorf("observe CronJob %s of %s/%s: %w", spec.Name, bg.Namespace, bg.Name, err)
 		default:
 			all = append(all, track.CronJob{
-				Name: spec.Name, Repository: string(spec.Image), Image: cronImage(bg, spec, read), Exists: true, UID: read.GetUID(), ResourceVersion: read.GetResourceVersion(),
+				Name: spec.Name, Repository: string(spec.Image), Image: cronImage(bg, spec, read), Exists: true,
+				UID: read.GetUID(), ResourceVersion: read.GetResourceVersion(),
 				MovedBy: read.GetAnnotations()[v1alpha1.WorkersAnnotation],
 			})
 		}
