@@ -153,8 +153,10 @@ func TestACommentThatComesTwiceIsExecutedOnce(t *testing.T) {
 // forgetDeliveries lets time pass: handled deliveries are deleted.
 func (w *world) forgetDeliveries() {
 	w.t.Helper()
-	for name := range w.record.deliveries {
-		check(w.t, w.record.Delete(w.t.Context(), name))
+	all, err := w.record.List(w.t.Context())
+	check(w.t, err)
+	for i := range all {
+		check(w.t, w.record.Delete(w.t.Context(), &all[i]))
 	}
 }
 

@@ -38,8 +38,9 @@ type Deliveries interface {
 	// On success d is the stored one.
 	Update(ctx context.Context, d *v1alpha1.Delivery) error
 
-	// Delete deletes a delivery. A missing one is not an error.
-	Delete(ctx context.Context, name string) error
+	// Delete deletes a delivery as it was read. If it is missing, or another one has its name, that
+	// is not an error.
+	Delete(ctx context.Context, d *v1alpha1.Delivery) error
 }
 
 // ErrRace says that somebody else wrote the delivery since it was read.
@@ -71,6 +72,7 @@ type Inbox struct {
 	Log     *slog.Logger
 
 	puts        puts
+	pushes      turns
 	permissions permissions
 	quotas      quotas
 	suspects    sync.Mutex // held while handling a delivery that may have ended a process
@@ -134,7 +136,7 @@ func (in *Inbox) pushed(ctx context.Context, p Push) (*v1alpha1.Delivery, error)
 	if !slices.ContainsFunc(apps, func(app v1alpha1.BlueGreen) bool { return app.Spec.Branch == p.Branch }) {
 		return nil, nil
 	}
-	d := newDelivery("push", p.Repository, p.Branch, p.Before, p.Commit)
+	d := newDelivery(ofPush, p.Repository, p.Branch, p.Before, p.Commit)
 	d.Spec.RepositoryID = p.RepositoryID
 	d.Spec.Push = &v1alpha1.DeliveredPush{
 		Branch: p.Branch, Commit: p.Commit, Before: p.Before, Actor: prose.Characters(p.Actor, v1alpha1.MaxDeliveryLogin), URL: shortURL(p.URL),
@@ -156,7 +158,7 @@ func (in *Inbox) commented(ctx context.Context, c Comment) (*v1alpha1.Delivery, 
 	if len(apps) == 0 {
 		return nil, nil // not granted, or not ours: no request to GitHub
 	}
-	d := newDelivery("comment", c.Repository, strconv.FormatInt(c.ID, 10))
+	d := newDelivery(ofComment, c.Repository, strconv.FormatInt(c.ID, 10))
 	d.Spec.RepositoryID = c.RepositoryID
 	d.Spec.Comment = &v1alpha1.DeliveredComment{
 		ID: c.ID, PullRequest: c.PullRequest, Body: c.Body, URL: shortURL(c.URL),
@@ -171,6 +173,12 @@ func (in *Inbox) commented(ctx context.Context, c Comment) (*v1alpha1.Delivery, 
 	}
 	return d, nil
 }
+
+// The kinds of deliveries. Their names begin with them, and a dash.
+const (
+	ofPush    = "push"
+	ofComment = "comment"
+)
 
 // newDelivery makes a delivery whose name identifies its event. GitHub's repository names
 // ignore case.

@@ -29,11 +29,12 @@ func (in *Inbox) Tidy(ctx context.Context) error {
 		return cmp.Or(b.Status.FinishedAt.Compare(a.Status.FinishedAt.Time), cmp.Compare(a.Name, b.Name))
 	})
 	var errs []error
-	for i, d := range handled {
+	for i := range handled {
+		d := &handled[i]
 		if i < maxDeliveries && time.Since(d.Status.FinishedAt.Time) < v1alpha1.KeptFor {
 			continue
 		}
-		if err := in.Deliveries.Delete(ctx, d.Name); err != nil {
+		if err := in.Deliveries.Delete(ctx, d); err != nil {
 			errs = append(errs, fmt.Errorf("deleting the delivery %s: %w", d.Name, err))
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -35,12 +36,17 @@ const (
 //
 // Deliveries are handled concurrently. Those that were running when a process ended are
 // handled one at a time: if the process ends again, it is clear which one ran, and no other
-// goes into quarantine.
+// goes into quarantine. Pushes wait for their turn: 5 at once, then 5 a second.
 //
 // again, if positive, is when to call it again. An error means that Kubernetes did not
 // answer: call again later. After a [v1alpha1.NewerFormatError] that does not help, since
 // the delivery belongs to a newer version.
 func (in *Inbox) Work(ctx context.Context, name string) (again time.Duration, err error) {
+	if strings.HasPrefix(name, ofPush+"-") { // before it is read: many may wait
+		if wait := in.pushes.wait(name, time.Now()); wait > 0 {
+			return wait, nil
+		}
+	}
 	d, err := in.Deliveries.Get(ctx, name)
 	if errors.Is(err, ErrNotFound) {
 		return 0, nil

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot"
 )
@@ -25,6 +27,7 @@ func (m *memoryRecord) Put(_ context.Context, d *v1alpha1.Delivery) (bool, error
 		return false, nil
 	}
 	return true, m.write(func() error {
+		d.UID = types.UID(strconv.Itoa(m.versions + 1))
 		m.keep(d)
 		return nil
 	})
@@ -91,11 +94,13 @@ func (m *memoryRecord) Update(_ context.Context, d *v1alpha1.Delivery) error {
 	})
 }
 
-func (m *memoryRecord) Delete(_ context.Context, name string) error {
+func (m *memoryRecord) Delete(_ context.Context, d *v1alpha1.Delivery) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.write(func() error {
-		delete(m.deliveries, name)
+		if stored := m.deliveries[d.Name]; stored != nil && stored.UID == d.UID {
+			delete(m.deliveries, d.Name)
+		}
 		return nil
 	})
 }

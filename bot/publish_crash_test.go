@@ -26,9 +26,10 @@ type effects struct {
 	*memoryRecord
 	github http.RoundTripper
 
-	nth   int  // the spoiled write, from 1; 0: none
-	with  bool // it is performed, and its reply lost
-	crash bool // after it, nothing of the process arrives any more
+	nth   int   // the spoiled write, from 1; 0: none
+	with  bool  // it is performed, and its reply lost
+	crash bool  // after it, nothing of the process arrives any more
+	late  *hold // it arrives late
 
 	mu   sync.Mutex
 	seen []string
@@ -47,8 +48,24 @@ func (e *effects) begin(what string) (performed, answered bool) {
 	if len(e.seen) != e.nth {
 		return true, true
 	}
+	if e.late != nil {
+		e.mu.Unlock()
+		e.late.wait()
+		e.mu.Lock()
+		return true, true
+	}
 	e.dead = e.crash
 	return e.with, false
+}
+
+// hold keeps a write from arriving until others have done theirs.
+type hold struct{ reached, goOn chan struct{} }
+
+func newHold() *hold { return &hold{make(chan struct{}), make(chan struct{})} }
+
+func (h *hold) wait() {
+	close(h.reached)
+	<-h.goOn
 }
 
 // over reports whether the process has ended.

@@ -60,7 +60,7 @@ func (d *Deployer) Setup(mgr ctrl.Manager) error {
 		For(&v1alpha1.BlueGreen{}).
 		Watches(&v1alpha1.BlueGreen{}, parts,
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Owns(&v1alpha1.Release{}).
+		Owns(&v1alpha1.Release{}, builder.WithPredicates(predicate.Funcs{UpdateFunc: moreThanPublished})).
 		Watches(&v1alpha1.Release{}, handler.Funcs{CreateFunc: d.rollbackRecorded}).
 		Watches(&appsv1.Deployment{}, parts).
 		Watches(&appsv1.ReplicaSet{}, parts).
@@ -137,6 +137,21 @@ func (d *Deployer) applications(ctx context.Context, namespace string, selected 
 		out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
 	}
 	return out, nil
+}
+
+// moreThanPublished reports whether a release's change is more than that the bot noted what GitHub
+// shows, which nothing here reads. It does so a few times for every release.
+func moreThanPublished(e event.UpdateEvent) bool {
+	older, was := e.ObjectOld.(*v1alpha1.Release)
+	newer, is := e.ObjectNew.(*v1alpha1.Release)
+	if !was || !is || older.ResourceVersion == newer.ResourceVersion { // the cache lists again
+		return true
+	}
+	a, b := *older, *newer
+	for _, rel := range []*v1alpha1.Release{&a, &b} {
+		rel.Status.GitHub, rel.ManagedFields, rel.ResourceVersion = nil, nil, ""
+	}
+	return !equality.Semantic.DeepEqual(&a, &b)
 }
 
 // moreThanAFence reports whether an Ingress change is more than a fence. Nobody waits for a

@@ -209,11 +209,12 @@ func (r *Deliveries) Update(ctx context.Context, d *v1alpha1.Delivery) error {
 	return nil
 }
 
-// Delete deletes a delivery.
-func (r *Deliveries) Delete(ctx context.Context, name string) error {
-	d := &v1alpha1.Delivery{ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: name}}
-	if err := client.IgnoreNotFound(r.Client.Delete(ctx, d)); err != nil {
-		return fmt.Errorf("deleting delivery %s: %w", name, err)
+// Delete deletes a delivery as it was read, and no later one of its name: somebody may have had
+// GitHub deliver it again.
+func (r *Deliveries) Delete(ctx context.Context, d *v1alpha1.Delivery) error {
+	err := r.Client.Delete(ctx, d, client.Preconditions{UID: &d.UID})
+	if client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
+		return fmt.Errorf("deleting delivery %s: %w", d.Name, err)
 	}
 	return nil
 }

@@ -56,10 +56,17 @@ func TestADeliveryIsWrittenOnceAndUpdatedByCompareAndSwap(t *testing.T) {
 	if err := r.Update(t.Context(), second); !errors.Is(err, record.ErrHeld) {
 		t.Errorf("an update of a delivery that was written since: %v, want ErrHeld", err)
 	}
-	check(t, r.Delete(t.Context(), "comment-1"))
-	check(t, r.Delete(t.Context(), "comment-1"))
+	check(t, r.Delete(t.Context(), first))
+	check(t, r.Delete(t.Context(), first))
 	if _, err := r.Get(t.Context(), "comment-1"); !apierrors.IsNotFound(errors.Unwrap(err)) {
 		t.Errorf("a deleted delivery gives %v, want not found", err)
+	}
+	again := delivery("comment-1")
+	_, err = r.Put(t.Context(), again)
+	check(t, err)
+	check(t, r.Delete(t.Context(), first)) // it comes late
+	if now, err := r.Get(t.Context(), "comment-1"); err != nil || now.UID != again.UID {
+		t.Errorf("a late deletion took the one that was delivered again: %v", err)
 	}
 	nowhere := record.Deliveries{Client: kube, Reader: kube, Namespace: "nowhere"}
 	if _, err := nowhere.Put(t.Context(), delivery("comment-1")); err == nil ||

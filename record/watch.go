@@ -16,9 +16,12 @@ import (
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -146,11 +149,29 @@ func (w *watching) callFor(ctx context.Context, req reconcile.Request) (reconcil
 	return reconcile.Result{RequeueAfter: again}, nil
 }
 
+// due leaves out events after which nothing is to be done: of deliveries that are finished, of which
+// thousands are kept, and that an attempt has begun, which ends with another event. If its process
+// dies first, the next one sees the delivery as new.
+func due() predicate.Funcs {
+	finished := func(o client.Object) bool {
+		d, ok := o.(*v1alpha1.Delivery)
+		return ok && d.Status.Phase.Finished()
+	}
+	return predicate.Funcs{
+		CreateFunc: func(e event.CreateEvent) bool { return !finished(e.Object) },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			d, ok := e.ObjectNew.(*v1alpha1.Delivery)
+			return !finished(e.ObjectNew) && (!ok || d.Status.Running == "")
+		},
+		DeleteFunc: func(event.DeleteEvent) bool { return false },
+	}
+}
+
 // handling is how many deliveries are handled concurrently.
 const handling = 8
 
-// Watch calls back for every delivery that exists or changes, on the leader only, and never
-// concurrently for the same one. After an error it calls again with back-off; after a
+// Watch calls back for every delivery that is not finished and exists or changes, on the leader
+// only, and never concurrently for the same one. It does not call for the beginning of an attempt. After an error it calls again with back-off; after a
 // positive duration it calls again when that has passed. A newer version's delivery gets an
 // event and no further call.
 func (r *Deliveries) Watch(mgr ctrl.Manager, handle func(ctx context.Context, name string) (time.Duration, error)) error {
@@ -170,7 +191,7 @@ func (r *Deliveries) Watch(mgr ctrl.Manager, handle func(ctx context.Context, na
 	})
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named("delivery").
-		For(&v1alpha1.Delivery{}).
+		For(&v1alpha1.Delivery{}, builder.WithPredicates(due())).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: handling,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](200*time.Millisecond, 10*time.Second),

@@ -89,6 +89,7 @@ type Turnout struct {
 	Log string
 
 	options               Options
+	program               string // empty: the project's
 	listen, metricsListen string
 	cmd                   *exec.Cmd
 	done                  chan error
@@ -145,6 +146,9 @@ func (t *Turnout) Replica() (*Turnout, error) {
 	return other, other.address()
 }
 
+// Use makes the next process run another binary than the project's, such as one of another version.
+func (t *Turnout) Use(program string) { t.program = program }
+
 // Run starts the binary, again after [Turnout.Stop] or [Turnout.Kill], and waits
 // until it is ready. If it does not get ready, it is stopped.
 func (t *Turnout) Run(ctx context.Context) error {
@@ -163,7 +167,7 @@ func (t *Turnout) start(o Options) error {
 		return fmt.Errorf("opening turnout's log: %w", err)
 	}
 	defer log.Close()
-	t.cmd = exec.Command(Binary(o.Project), "serve")
+	t.cmd = exec.Command(cmp.Or(t.program, Binary(o.Project)), "serve")
 	t.cmd.Stdout, t.cmd.Stderr = log, log
 	t.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	t.cmd.Env = append(os.Environ(),

@@ -68,6 +68,12 @@ func (r *ChaosReport) Check(releases int) error {
 		errs = append(errs, fmt.Errorf("the run proves too little: %d of %d releases, %d requests, %d crashes, %d stalls, %d effects", r.Releases,
 			releases, r.ClientRequests, r.Crashes, r.Stalls, r.Effects))
 	}
+	w := newWays()
+	for _, way := range w.names() {
+		if r.Faults[way] == 0 {
+			errs = append(errs, fmt.Errorf("the run proves too little: not once was there %s", way))
+		}
+	}
 	return errors.Join(errs...)
 }
 
@@ -96,6 +102,7 @@ type chaos struct {
 	*run
 	order    ChaosOptions
 	rng      *rand.Rand
+	ways     ways
 	replicas [2]*replica
 	front    *front
 	api      *fault.Proxy // Kubernetes' API, as the replicas see it
@@ -136,7 +143,7 @@ func Chaos(ctx context.Context, o ChaosOptions) (report ChaosReport, err error) 
 	}
 	o.World.GitHub.AddOrganization("acme")
 	c := &chaos{
-		order: o, began: time.Now(),
+		order: o, began: time.Now(), ways: newWays(),
 		rng: rand.New(rand.NewPCG(o.Seed, 1)), //nolint:gosec // G404: to be run again
 		run: &run{
 			Options: o.Options, kube: kube, writer: o.World.GitHub.AddUser("alice"),

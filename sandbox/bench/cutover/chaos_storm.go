@@ -2,6 +2,8 @@ package cutover
 
 import (
 	"context"
+	"math/rand/v2"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -12,7 +14,8 @@ import (
 )
 
 // The storm: every few seconds something fails, for a few seconds. Between two of them there is
-// time in which the releases come on.
+// time in which the releases come on. The load balancer's API is asked seldom, so its next requests fail,
+// whenever they come.
 const (
 	calmAtLeast, calmAtMost   = 2 * time.Second, 6 * time.Second
 	faultAtLeast, faultAtMost = time.Second, 4 * time.Second
@@ -54,24 +57,20 @@ func (c *chaos) strike(ctx context.Context) error {
 	case 1:
 		return c.stall(ctx, c.rng.IntN(len(c.replicas)), c.between(stallAtLeast, stallAtMost))
 	case 2, 3:
-		kind := pick(c, fault.Unavailable, fault.Limited, fault.Timeout, fault.ReplyLost, fault.Slow, fault.WatchClosed, fault.EventsDropped)
+		kind := c.ways.kubernetes.deal(c.rng)
 		c.say("Kubernetes: %s for %.1f s", kind, d.Seconds())
 		c.api.Fail(kind, d, faultShare)
 	case 4:
-		kind := pick(c, fault.Unavailable, fault.Limited, fault.Timeout, fault.ReplyLost, fault.Slow)
-		c.say("the load balancer's API: %s for %.1f s", kind, d.Seconds())
-		c.compute.Fail(kind, d, faultShare)
+		kind, times := c.ways.compute.deal(c.rng), 1+c.rng.IntN(3)
+		c.say("the load balancer's API: %s, %d times", kind, times)
+		c.compute.FailNext(kind, times)
 	case 5, 6:
-		f := pick(c,
-			githubtest.Fault{Kind: githubtest.BadGateway}, githubtest.Fault{Kind: githubtest.Hang}, githubtest.Fault{Kind: githubtest.ReplyLost},
-			githubtest.Fault{Kind: githubtest.SecondaryRateLimit, RetryAfter: 3 * time.Second})
+		f := c.ways.github.deal(c.rng)
 		f.Times = 1 + c.rng.IntN(4)
 		c.say("GitHub: %s, %d times", f.Kind, f.Times)
 		c.World.GitHub.Inject(f)
 	default:
-		f := pick(c,
-			cloudbuildtest.Fault{Code: codes.Internal}, cloudbuildtest.Fault{Code: codes.DeadlineExceeded},
-			cloudbuildtest.Fault{Code: codes.ResourceExhausted}, cloudbuildtest.Fault{Code: codes.Unavailable, Performed: true})
+		f := c.ways.cloudBuild.deal(c.rng)
 		f.Times = 1 + c.rng.IntN(3)
 		method := pick(c, "CreateBuild", "CreateBuild", "GetBuild", "ListBuilds")
 		c.say("Cloud Build: %s of %s, performed %v, %d times", f.Code, method, f.Performed, f.Times)
@@ -81,6 +80,60 @@ func (c *chaos) strike(ctx context.Context) error {
 }
 
 func pick[T any](c *chaos, from ...T) T { return from[c.rng.IntN(len(from))] }
+
+// ways are those in which each API fails.
+type ways struct {
+	kubernetes, compute deck[fault.Kind]
+	github              deck[githubtest.Fault]
+	cloudBuild          deck[cloudbuildtest.Fault]
+}
+
+func newWays() ways {
+	return ways{
+		kubernetes: deck[fault.Kind]{all: []fault.Kind{
+			fault.Unavailable, fault.Limited, fault.Timeout, fault.ReplyLost, fault.Slow, fault.WatchClosed, fault.EventsDropped,
+		}},
+		compute: deck[fault.Kind]{all: []fault.Kind{fault.Unavailable, fault.Limited, fault.Timeout, fault.ReplyLost, fault.Slow}},
+		github: deck[githubtest.Fault]{all: []githubtest.Fault{
+			{Kind: githubtest.BadGateway}, {Kind: githubtest.Hang}, {Kind: githubtest.ReplyLost},
+			{Kind: githubtest.SecondaryRateLimit, RetryAfter: 3 * time.Second},
+		}},
+		cloudBuild: deck[cloudbuildtest.Fault]{all: []cloudbuildtest.Fault{
+			{Code: codes.Internal}, {Code: codes.DeadlineExceeded}, {Code: codes.ResourceExhausted}, {Code: codes.Unavailable, Performed: true},
+		}},
+	}
+}
+
+// names are what [ChaosReport.Faults] calls them.
+func (w *ways) names() []string {
+	var all []string
+	for _, kind := range w.kubernetes.all {
+		all = append(all, "Kubernetes: "+string(kind))
+	}
+	for _, kind := range w.compute.all {
+		all = append(all, "load balancer: "+string(kind))
+	}
+	for _, f := range w.github.all {
+		all = append(all, "GitHub: "+string(f.Kind))
+	}
+	for _, f := range w.cloudBuild.all {
+		all = append(all, "Cloud Build: "+buildFailed(f))
+	}
+	return all
+}
+
+// deck deals in turn, in a new order each time: each way comes once before any comes again.
+type deck[T any] struct{ all, left []T }
+
+func (d *deck[T]) deal(rng *rand.Rand) T {
+	if len(d.left) == 0 {
+		d.left = slices.Clone(d.all)
+		rng.Shuffle(len(d.left), func(i, j int) { d.left[i], d.left[j] = d.left[j], d.left[i] })
+	}
+	next := d.left[0]
+	d.left = d.left[1:]
+	return next
+}
 
 // stall stops a replica for a time. It goes on whatever happens.
 func (c *chaos) stall(ctx context.Context, i int, d time.Duration) error {

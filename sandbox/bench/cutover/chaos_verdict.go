@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/cloudbuild/cloudbuildtest"
 	"github.com/turnout-dev/turnout/sandbox/turnout"
 )
 
@@ -45,11 +46,7 @@ func (c *chaos) report(lanes []*laneOf) ChaosReport {
 	count(r.Faults, "load balancer", c.compute.Hits())
 	count(r.Faults, "GitHub", c.World.GitHub.Failed())
 	for f, n := range c.World.CloudBuild.Failed() {
-		kind := f.Code.String()
-		if f.Performed {
-			kind = "reply lost"
-		}
-		r.Faults["Cloud Build: "+kind] += n
+		r.Faults["Cloud Build: "+buildFailed(f)] += n
 	}
 	for _, l := range lanes {
 		r.Duplicates += c.duplicates(l)
@@ -73,6 +70,14 @@ func (c *chaos) report(lanes []*laneOf) ChaosReport {
 	r.Releases, r.Rollbacks, r.Lost, r.EndedWrong, r.Wrong = c.done, c.backs, c.lost, c.ended, c.wrong
 	r.Seconds = time.Since(c.began).Round(time.Second).Seconds()
 	return r
+}
+
+// buildFailed names a failure of Cloud Build.
+func buildFailed(f cloudbuildtest.Fault) string {
+	if f.Performed {
+		return "reply lost"
+	}
+	return f.Code.String()
 }
 
 func count[K ~string](faults map[string]int, api string, hits map[K]int) {

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -52,6 +53,7 @@ type Proxy struct {
 	kind    Kind
 	until   time.Time
 	share   float64
+	queued  []Kind // of the next requests, one each
 	watches map[int]context.CancelFunc
 	next    int
 	hits    map[Kind]int
@@ -116,6 +118,14 @@ func (p *Proxy) Fail(kind Kind, d time.Duration, share float64) {
 	p.kind, p.until, p.share = kind, time.Now().Add(d), share
 }
 
+// FailNext makes the next requests fail, as many as times, whenever they come. It suits an API that is
+// asked seldom.
+func (p *Proxy) FailNext(kind Kind, times int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.queued = append(p.queued, slices.Repeat([]Kind{kind}, times)...)
+}
+
 // Hits counts the requests that failed, or the watches that ended, by kind.
 func (p *Proxy) Hits() map[Kind]int {
 	p.mu.Lock()
@@ -135,6 +145,12 @@ func (p *Proxy) Writes() int {
 func (p *Proxy) take(r *http.Request) Kind {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if len(p.queued) > 0 {
+		kind := p.queued[0]
+		p.queued = p.queued[1:]
+		p.hits[kind]++
+		return kind
+	}
 	if time.Now().After(p.until) || p.rng.Float64() >= p.share || p.kind == EventsDropped && !listsEvents(r) {
 		return ""
 	}

@@ -144,3 +144,20 @@ func TestAFaultEnds(t *testing.T) {
 	}
 	_ = answer.Body.Close()
 }
+
+// Faults for the next requests wait for them, and each meets one.
+func TestTheNextRequestsFail(t *testing.T) {
+	p, done := api(t)
+	p.FailNext(Unavailable, 2)
+	p.FailNext(Limited, 1)
+	for i, want := range []int{http.StatusInternalServerError, http.StatusInternalServerError, http.StatusTooManyRequests, http.StatusOK} {
+		answer, err := send(t, http.MethodGet, p.URL+"things", 20*time.Second)
+		if err != nil || answer.StatusCode != want {
+			t.Fatalf("request %d: %v, %v; want %d", i+1, answer, err, want)
+		}
+		_ = answer.Body.Close()
+	}
+	if h := p.Hits(); h[Unavailable] != 2 || h[Limited] != 1 || done.Load() != 1 {
+		t.Errorf("hits are %v, done %d; want 2 and 1, and the last one done", h, done.Load())
+	}
+}

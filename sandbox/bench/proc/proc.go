@@ -3,6 +3,7 @@ package proc
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,26 +15,68 @@ import (
 // Outside is one of our processes by the machine's ID, as /proc has it: inside the sandbox,
 // processes have other IDs.
 func Outside(pid int) (int, error) {
-	ours, err := os.Readlink("/proc/self/ns/pid")
+	found, err := ours(func(field string, values []string) bool {
+		return field == "NSpid:" && values[len(values)-1] == strconv.Itoa(pid)
+	})
+	if err != nil || len(found) == 0 {
+		return 0, errors.Join(fmt.Errorf("no process %d was found", pid), err)
+	}
+	return found[0], nil
+}
+
+// Named are our processes of a name, by the machine's IDs. Of a name the kernel keeps 15 bytes.
+func Named(name string) ([]int, error) {
+	return ours(func(field string, values []string) bool {
+		return field == "Name:" && values[0] == name[:min(len(name), 15)]
+	})
+}
+
+// ours are the processes of this sandbox in whose status is what is looked for.
+func ours(is func(field string, values []string) bool) ([]int, error) {
+	own, err := os.Readlink("/proc/self/ns/pid")
 	if err != nil {
-		return 0, fmt.Errorf("looking for process %d: %w", pid, err)
+		return nil, fmt.Errorf("looking for our processes: %w", err)
 	}
 	all, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
-		return 0, fmt.Errorf("looking for process %d: %w", pid, err)
+		return nil, fmt.Errorf("looking for our processes: %w", err)
 	}
+	var found []int
 	for _, dir := range all {
-		if ns, err := os.Readlink(dir + "/ns/pid"); err != nil || ns != ours {
+		if ns, err := os.Readlink(dir + "/ns/pid"); err != nil || ns != own {
 			continue
 		}
 		text, _ := os.ReadFile(dir + "/status") //nolint:gosec // G304: the kernel's
 		for line := range strings.Lines(string(text)) {
-			if fields := strings.Fields(line); fields[0] == "NSpid:" && fields[len(fields)-1] == strconv.Itoa(pid) {
-				return strconv.Atoi(filepath.Base(dir))
+			if fields := strings.Fields(line); len(fields) > 1 && is(fields[0], fields[1:]) {
+				pid, err := strconv.Atoi(filepath.Base(dir))
+				if err != nil {
+					return nil, fmt.Errorf("looking for our processes: %w", err)
+				}
+				found = append(found, pid)
 			}
 		}
 	}
-	return 0, fmt.Errorf("no process %d was found", pid)
+	return found, nil
+}
+
+// Busy is the time that all processors of the machine together have worked.
+func Busy() (time.Duration, error) {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, fmt.Errorf("reading the processors' time: %w", err)
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	fields := strings.Fields(line) // cpu user nice system idle iowait irq softirq
+	if len(fields) < 8 {
+		return 0, fmt.Errorf("reading the processors' time: /proc/stat begins with %q", line)
+	}
+	ticks := 0
+	for _, i := range []int{1, 2, 3, 6, 7} {
+		n, _ := strconv.Atoi(fields[i])
+		ticks += n
+	}
+	return time.Duration(ticks) * time.Second / ticksPerSecond, nil
 }
 
 // Use is a process's memory in MB.

@@ -6,9 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
-	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -41,33 +40,6 @@ type Options struct {
 	Patience time.Duration
 	// Out gets a line for every measurement.
 	Out io.Writer
-}
-
-// Row is the result of one flood. Times are in milliseconds, from the moment at which a webhook was
-// due to its answer.
-type Row struct {
-	OfferedPerS int     `json:"offered_per_s"`
-	Offered     int     `json:"offered"`
-	Accepted    int     `json:"accepted"` // answered 202
-	Shed        int     `json:"shed"`     // answered otherwise, or not at all
-	Pushes      int     `json:"pushes"`   // that concern an application, each counted once
-	Lost        int     `json:"lost"`     // pushes that are not recorded in the end
-	Recovered   int     `json:"recovered"`
-	RecoveredS  float64 `json:"recovered_s"` // from the end of the flood until all were
-	P50         float64 `json:"p50_ms"`
-	P99         float64 `json:"p99_ms"`
-	PushP50     float64 `json:"push_p50_ms"` // of those that were written before they were answered
-	PushP99     float64 `json:"push_p99_ms"`
-	RSS         float64 `json:"rss_mb"` // the most that a process ever had
-	CPU         float64 `json:"cpu_s"`  // that was used during the flood; not if the process ended
-	Ended       int     `json:"ended"`  // processes that ended by themselves, and were started again
-}
-
-// Result is the whole measurement: with the API server as it is, and with a slower one.
-type Result struct {
-	Row
-	Slower int `json:"times_slower"`
-	Slow   Row `json:"slow"`
 }
 
 // run is one measurement.
@@ -107,26 +79,6 @@ func Run(ctx context.Context, o Options) (result Result, err error) {
 	}
 	result.Slow, err = r.flood(ctx, sent[r.size():], r.Slower)
 	return result, err
-}
-
-// Check reports a measurement that missed its purpose, and whatever was lost.
-func (r Result) Check() error {
-	var errs []error
-	for name, row := range map[string]Row{"flood": r.Row, "flood with a slow API server": r.Slow} {
-		if row.Offered == 0 && name != "flood" {
-			continue
-		}
-		if row.Pushes == 0 || row.Accepted == 0 || row.RSS == 0 {
-			errs = append(errs, fmt.Errorf("%s: nothing was measured: %d pushes, %d accepted, %.0f MB", name, row.Pushes, row.Accepted, row.RSS))
-		}
-		if name != "flood" && row.Shed == 0 {
-			errs = append(errs, fmt.Errorf("%s: nothing was shed: the API server was not slow enough to measure that", name))
-		}
-		if row.Lost > 0 {
-			errs = append(errs, fmt.Errorf("%s: %d of %d pushes are lost", name, row.Lost, row.Pushes))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 func (r *run) size() int { return int(float64(r.PerSecond) * r.For.Seconds()) }
@@ -214,13 +166,13 @@ func (r *run) flood(ctx context.Context, all []offered, slower int) (Row, error)
 
 // counted sends the events while Turnout is kept running.
 func (r *run) counted(ctx context.Context, all []offered) (Row, error) {
-	before := r.used()
+	before := r.use()
 	earlier := len(r.t.App.Deliveries())
 	due, err := r.send(ctx, all)
 	if err != nil {
 		return Row{}, err
 	}
-	cpu := r.used() - before
+	used := r.use()
 	var answered []githubtest.Delivery
 	err = r.until(ctx, "the answers to all webhooks", func() (bool, error) {
 		answered = r.t.App.Deliveries()[earlier:]
@@ -230,7 +182,10 @@ func (r *run) counted(ctx context.Context, all []offered) (Row, error) {
 		return Row{}, err
 	}
 	row := tally(answered, due, all)
-	row.OfferedPerS, row.CPU = r.PerSecond, max(0, cpu.Seconds())
+	row.OfferedPerS = r.PerSecond
+	row.CPU, row.Requests = used.since(before)
+	r.progress("%d requests to the API server, processor time %v s; most of them:\n%s", row.Requests, row.CPU,
+		strings.Join(used.most(before), "\n"))
 	r.progress("%d offered, %d accepted, %d shed; p50 %.1f ms, p99 %.1f ms; of those written p50 %.1f ms, p99 %.1f ms", row.Offered,
 		row.Accepted, row.Shed, row.P50, row.P99, row.PushP50, row.PushP99)
 	r.api.slow.times.Store(1)
@@ -255,15 +210,6 @@ func (r *run) process() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.pid
-}
-
-// used is the processor time of the process that runs; 0 without one.
-func (r *run) used() time.Duration {
-	used, err := proc.CPU(r.process())
-	if err != nil {
-		return 0
-	}
-	return used
 }
 
 // memory is the most that the process that runs ever had; 0 without one.
@@ -292,32 +238,6 @@ func (r *run) send(ctx context.Context, all []offered) ([]time.Time, error) {
 		r.t.App.Deliver(all[i].Delivery)
 	}
 	return due, nil
-}
-
-// tally counts answers, which are in the order in which the events were sent.
-func tally(answered []githubtest.Delivery, due []time.Time, all []offered) Row {
-	row := Row{Offered: len(answered)}
-	var took, written []time.Duration
-	distinct := map[string]bool{}
-	for i, d := range answered {
-		if all[i].commit != "" {
-			distinct[all[i].commit] = true
-		}
-		if d.StatusCode != http.StatusAccepted {
-			row.Shed++
-			continue
-		}
-		row.Accepted++
-		t := d.At.Add(d.Duration).Sub(due[i])
-		took = append(took, t)
-		if all[i].commit != "" {
-			written = append(written, t)
-		}
-	}
-	row.Pushes = len(distinct)
-	row.P50, row.P99 = ms(quantile(took, 50)), ms(quantile(took, 99))
-	row.PushP50, row.PushP99 = ms(quantile(written, 50)), ms(quantile(written, 99))
-	return row
 }
 
 // recovered waits until every push is recorded, also what the sweep has to find.
@@ -381,13 +301,3 @@ func (r *run) until(ctx context.Context, what string, holds func() (bool, error)
 	}
 	return nil
 }
-
-func quantile(all []time.Duration, percent int) time.Duration {
-	if len(all) == 0 {
-		return 0
-	}
-	slices.Sort(all)
-	return all[(len(all)-1)*percent/100]
-}
-
-func ms(d time.Duration) float64 { return math.Round(float64(d.Microseconds())/100) / 10 }

@@ -2,10 +2,14 @@ package webhook
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"slices"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -29,6 +33,33 @@ type slowTransport struct {
 	to    http.RoundTripper
 	times atomic.Int64 // 1: nothing is slower
 	slots chan struct{}
+
+	mu    sync.Mutex
+	kinds map[string]int // of requests
+}
+
+// counted are the requests so far, by verb and resource. Watches do not count.
+func (s *slowTransport) counted() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.kinds)
+}
+
+func (s *slowTransport) count(r *http.Request) {
+	path := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+	if i := slices.Index(path, "namespaces"); i >= 0 && len(path) > i+2 {
+		path = path[i+2:]
+	}
+	kind := r.Method + " " + path[0]
+	if len(path) > 2 {
+		kind += "/" + path[2]
+	}
+	if r.Method == http.MethodGet && len(path) == 1 {
+		kind = "LIST " + path[0]
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kinds[kind]++
 }
 
 // processors are how many requests are answered at once.
@@ -36,8 +67,12 @@ const processors = 2
 
 // RoundTrip implements [http.RoundTripper].
 func (s *slowTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Query().Get("watch") != "" { // a watch lasts anyhow
+		return s.to.RoundTrip(r) //nolint:wrapcheck // the API server's answer
+	}
+	s.count(r)
 	times := s.times.Load()
-	if times == 1 || r.URL.Query().Get("watch") != "" { // a watch lasts anyhow
+	if times == 1 {
 		return s.to.RoundTrip(r) //nolint:wrapcheck // the API server's answer
 	}
 	select {
@@ -69,7 +104,7 @@ func newSlowServer(config *rest.Config) (*slowServer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening before the API server: %w", err)
 	}
-	slow := &slowTransport{to: transport, slots: make(chan struct{}, processors)}
+	slow := &slowTransport{to: transport, slots: make(chan struct{}, processors), kinds: map[string]int{}}
 	slow.times.Store(1)
 	s := &slowServer{slow: slow, url: "http://" + l.Addr().String(), Server: &http.Server{
 		ReadHeaderTimeout: time.Minute,
