@@ -171,9 +171,9 @@ func due() predicate.Funcs {
 const handling = 8
 
 // Watch calls back for every delivery that is not finished and exists or changes, on the leader
-// only, and never concurrently for the same one. It does not call for the beginning of an attempt. After an error it calls again with back-off; after a
-// positive duration it calls again when that has passed. A newer version's delivery gets an
-// event and no further call.
+// only, and never concurrently for the same one. It does not call for the beginning of an
+// attempt. After an error it calls again with back-off; after a positive duration it calls
+// again when that has passed. A newer version's delivery gets an event and no further call.
 func (r *Deliveries) Watch(mgr ctrl.Manager, handle func(ctx context.Context, name string) (time.Duration, error)) error {
 	recorder := mgr.GetEventRecorder("turnout")
 	reconciler := reconcile.Func(func(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
