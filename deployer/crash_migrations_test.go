@@ -123,6 +123,51 @@ var migrationJourneys = []journey{
 		"release: Migration.EndedAt",
 		"application: Expanded",
 	})},
+	// Nobody needs the Job any more, which was never let go.
+	{"cancel before a migration starts", func(t testing.TB) (*world, *v1alpha1.Release) {
+		w := newWorld(t, expanding)
+		rel := w.submit("a")
+		w.whenWritten(func(what, _ string) bool { return what == "POST jobs" }, func() { w.cancel(rel) })
+		return w, rel
+	}, func(w *world, rel *v1alpha1.Release) {
+		rel = w.await(rel, "its migration ends", func(r *v1alpha1.Release) bool { return r.Status.Migration.EndedAt != nil })
+		w.settled()
+		if s := rel.Status.Migration; s.Outcome != v1alpha1.MigrationNotRun || s.StartedAt != nil {
+			w.t.Errorf("the migration is %+v", s)
+		}
+		w.expectNoJobs(0)
+		w.expectNothingStarted()
+	}, "", v1alpha1.ReleaseCancelled, slices.Concat(untilExpand[:len(untilExpand)-3], []string{
+		"release: Failure",
+		"release: DiscardedAt",
+		"release: FinishedAt",
+		"DELETE jobs/expand",
+		"release: Migration.EndedAt",
+	})},
+	// The next version has no migration, and its success puts the first release beyond the history.
+	{"a migration beyond the history", func(t testing.TB) (*world, *v1alpha1.Release) {
+		w := newWorld(t, expanding, func(bg *v1alpha1.BlueGreen) { bg.Spec.HistoryLimit = 1 })
+		w.source.commit("b", "a")
+		stop := w.run(quick("before"))
+		a := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+		w.settled()
+		stop()
+		a.Status.FinishedAt.Time = time.Now().Add(-v1alpha1.KeptFor - time.Hour)
+		check(t, w.kube.Status().Update(t.Context(), a))
+		w.configure(`{"migrations":null}`)
+		return w, w.submit("b")
+	}, func(w *world, rel *v1alpha1.Release) {
+		w.until("one release to be left", func() bool {
+			all, err := w.record().Releases(w.t.Context(), keyOf(w.application()))
+			check(w.t, err)
+			return len(all) == 1 && all[0].UID == rel.UID
+		}, func() string { return "" })
+		w.expectNoJobs(1)
+		w.expectLive(v1alpha1.Blue)
+	}, "DELETE", "", []string{
+		"DELETE jobs/expand",
+		"DELETE releases/my-python-app-aaaaaaaaaaaa-1",
+	}},
 	// The version that was deployed owes its contract, which begins by itself.
 	{"contract", func(t testing.TB) (*world, *v1alpha1.Release) {
 		w := newWorld(t, contracts(v1alpha1.ContractOnCommand), holds(0))
@@ -164,77 +209,6 @@ var migrationJourneys = []journey{
 	}},
 }
 
-// ofOwed: an effect concerns what a release left owed to workers, or comes right before it.
-func ofOwed(effect string) bool {
-	return strings.Contains(effect, "/mail-") || slices.Contains([]string{"release: FinishedAt", owed, noLongerOwed}, effect)
-}
-
-// owedJourneys end before workers have followed users.
-var owedJourneys = []journey{
-	// The workers to return to work only once the rollback has ended.
-	{"late rollback with a worker", func(t testing.TB) (*world, *v1alpha1.Release) {
-		w := newWorldWithWorker(t)
-		w.pretendDeployed()
-		w.moveWorkers()
-		w.awaitPods("my-python-app-mail", v1alpha1.Green)
-		w.kubelet.hold("mail-blue")
-		w.configure(`{"deadlines":{"stage":"2s"}}`)
-		w.whenWritten(func(_, body string) bool { return strings.Contains(body, `"workersOwed":{`) }, func() {
-			w.kubelet.release(t, "mail-blue")
-		})
-		return w, w.rollback()
-	}, func(w *world, rel *v1alpha1.Release) {
-		w.expectRolledBack(rel)
-		w.awaitOwedNothing()
-		w.expectWorkers(workersSize, 0, false)
-	}, "", "", []string{
-		"application: Active",
-		"release: ClaimedAt",
-		recallBlue,
-		"release: RecalledAt",
-		"PATCH deployments/blue add annotations/switch",
-		"release: Staged",
-		"release: WarmedAt",
-		"release: SwitchIntendedAt",
-		"PATCH ingresses/ingress replace rules/http/paths/backend/service/name",
-		"release: SwitchedAt",
-		"application: LastSwitch",
-		"application: RolledBack",
-		"release: ConfirmedAt",
-		"release: RelievedAt",
-		"release: FinishedAt",
-		owed,
-		"application: no Active",
-		"POST configmaps",
-		stopGreen,
-		noLongerOwed,
-	}},
-	// Somebody changes the target when the old workers were told to end, which never do.
-	{"interference with a worker", func(t testing.TB) (*world, *v1alpha1.Release) {
-		w := newWorldWithWorker(t)
-		w.lingerWorkers()
-		w.whenWritten(func(what, body string) bool { return slices.Contains(effectsOf(what, body), stopBlue) }, func() {
-			w.patch(w.deployment(v1alpha1.Green), `{"spec":{"template":{"metadata":{"annotations":{"someone":"else"}}}}}`)
-		})
-		return w, w.submit("a")
-	}, func(w *world, rel *v1alpha1.Release) {
-		if f := rel.Status.Failure; f.Class != v1alpha1.FaultInterference {
-			w.t.Errorf("the failure is %+v", f)
-		}
-		w.awaitOwedNothing()
-		w.expectWorkers(workersSize, 0, true)
-		w.expectLive(v1alpha1.Blue)
-		w.expectSizes(1, 1)
-	}, "", v1alpha1.ReleaseError, slices.Concat(untilWorkers, []string{
-		stopBlue,
-		"release: FinishedAt",
-		owed,
-		recallBlue,
-		stopGreen,
-		noLongerOwed,
-	})},
-}
-
 // whenWritten calls do after a process has performed the first write that meant accepts, and before
 // that process can hear of it.
 func (w *world) whenWritten(meant func(what, body string) bool, do func()) {
@@ -265,6 +239,16 @@ func (w *world) expectMigrated(rel *v1alpha1.Release, want v1alpha1.MigrationOut
 	}
 	if s := rel.Status.Migration; s.Outcome != want || s.EndedAt == nil || s.UID != string(jobs[0].UID) || s.StartedAt == nil {
 		w.t.Errorf("the migration is %+v", s)
+	}
+}
+
+// expectNoJobs checks that no Job is left, and how many commands have run.
+func (w *world) expectNoJobs(ran int) {
+	w.t.Helper()
+	w.kubelet.mu.Lock()
+	defer w.kubelet.mu.Unlock()
+	if jobs := w.jobs(); len(jobs) > 0 || len(w.kubelet.migrated) != ran {
+		w.t.Errorf("%d commands ran, and %d jobs are left", len(w.kubelet.migrated), len(jobs))
 	}
 }
 

@@ -200,6 +200,8 @@ func effectsOf(what, body string) []string {
 	case strings.HasPrefix(what, "PATCH "):
 		what = jobName.ReplaceAllString(strings.ReplaceAll(what, "my-python-app-", ""), "$1")
 		return []string{what + strings.ReplaceAll(patched(body), "my-python-app-", "")}
+	case strings.HasPrefix(what, "DELETE jobs/"):
+		return []string{jobName.ReplaceAllString(strings.ReplaceAll(what, "my-python-app-", ""), "$1")}
 	case strings.HasPrefix(what, "PUT releases/"):
 		var rel v1alpha1.Release
 		return ofRelease(&rel, json.Unmarshal([]byte(body), &rel))

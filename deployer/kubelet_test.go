@@ -29,6 +29,8 @@ type kubelet struct {
 	broken, held, lingering map[string]bool
 	// migrate says how the command of a migration's pod ends; it runs on while that is nil.
 	migrate func(*corev1.Pod) *corev1.ContainerStateTerminated
+	// unpulled is why the images of migrations cannot be pulled; "" if they can.
+	unpulled string
 	// migrated are the pods of migrations whose command has started.
 	migrated map[types.UID]bool
 	pods     map[string]*corev1.Pod

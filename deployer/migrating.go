@@ -167,27 +167,43 @@ func (m migrating) afterOthers(ctx context.Context, a *attempt, job types.UID) (
 	}, nil
 }
 
-// gaveUp turns an error of the world into a fault once a Job could not be made for too long.
+// gaveUp turns an error of the world into a fault once a Job could not be made, or resumed, for too
+// long.
 func (m migrating) gaveUp(a *attempt, want migration, err error) error {
-	if err == nil || a.rel.Status.Migration != nil && a.rel.Status.Migration.ResumedAt != nil {
-		return err
+	if err == nil {
+		return nil
 	}
 	if refused, ok := errors.AsType[*workload.RefusedMigrationError](err); ok {
 		return releaseFault(want.failed, "%s", refused.Text)
 	}
-	if apierrors.IsInvalid(err) {
+	if namesFields(err) {
 		return releaseFault(want.failed, "Kubernetes refuses the migration's job: %v", err)
 	}
 	since, limit := a.entry().StartedAt.Time, want.limits.Pending
-	if st := a.rel.Status.Migration; st != nil {
+	switch st := a.rel.Status.Migration; {
+	case st == nil:
+	case st.ResumedAt != nil:
+		since = st.ResumedAt.Time
+	default:
 		since = st.IntendedAt.Time
 	}
 	if limit <= 0 || a.o.Now.Sub(since) < limit {
 		return err
 	}
-	f := faultOf(v1alpha1.FaultWorld, v1alpha1.FailedDeadline, fmt.Errorf("the migration could not be started within %s: %w", limit, err))
+	f := faultOf(v1alpha1.FaultWorld, v1alpha1.FailedDeadline, fmt.Errorf("the migration could not be started within %s (spec.deadlines.stage): %w",
+		limit, err))
 	f.about = about{limit: limit, waited: waitsForError(err)}
 	return f
+}
+
+// namesFields reports whether Kubernetes finds fields of an object wrong. An admission policy's refusal
+// has the same code and reason, but names no field, and its owner may change it.
+func namesFields(err error) bool {
+	var status apierrors.APIStatus
+	if !apierrors.IsInvalid(err) || !errors.As(err, &status) || status.Status().Details == nil {
+		return false
+	}
+	return slices.ContainsFunc(status.Status().Details.Causes, func(c metav1.StatusCause) bool { return c.Field != "" })
 }
 
 // fault is why a migration's end fails the release; nil if it does not.

@@ -31,6 +31,17 @@ func (k *kubelet) runMigration(ctx context.Context, pod *corev1.Pod) {
 	if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
 		return
 	}
+	if k.unpulled != "" {
+		if len(pod.Status.ContainerStatuses) == 0 {
+			pod = pod.DeepCopy()
+			waiting := &corev1.ContainerStateWaiting{Reason: "ErrImagePull", Message: k.unpulled}
+			pod.Status.ContainerStatuses = []corev1.ContainerStatus{{
+				Name: "app", Image: pod.Spec.Containers[0].Image, State: corev1.ContainerState{Waiting: waiting},
+			}}
+			_ = k.kube.Status().Update(ctx, pod)
+		}
+		return
+	}
 	k.migrated[pod.UID] = true
 	end := k.migrate(pod)
 	pod = pod.DeepCopy()
@@ -56,6 +67,21 @@ func (k *kubelet) migrations(t testing.TB, end func(*corev1.Pod) *corev1.Contain
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.migrate = end
+	k.runMigrations(t)
+}
+
+// pulls sets why the images of migrations cannot be pulled from now on; "" if they can.
+func (k *kubelet) pulls(t testing.TB, failure string) {
+	t.Helper()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.unpulled = failure
+	k.runMigrations(t)
+}
+
+// runMigrations looks again at every pod of a migration.
+func (k *kubelet) runMigrations(t testing.TB) {
+	t.Helper()
 	for _, pod := range k.pods {
 		if pod.Labels[v1alpha1.MigrationLabel] != "" && pod.DeletionTimestamp == nil {
 			now := &corev1.Pod{}

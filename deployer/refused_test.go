@@ -15,17 +15,25 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// deny installs an admission policy of the cluster's owner, which rejects the world's objects for
-// which an expression does not hold. It returns once the policy is in force. The status is 422,
+// deny installs an admission policy of the cluster's owner, which rejects changes of the world's objects
+// for which an expression does not hold. It returns once the policy is in force. The status is 422,
 // the default of policies; the API server answers a failed test in a patch the same way.
 func (w *world) deny(group, resource, unless, message string, refused func(*world) client.Object) (lift func()) {
+	w.t.Helper()
+	return w.policy(admissionv1.Update, group, resource, unless, message, func() error {
+		return w.kube.Update(w.t.Context(), refused(w), client.DryRunAll)
+	})
+}
+
+// policy is deny for any operation. refused tries something that it rejects.
+func (w *world) policy(of admissionv1.OperationType, group, resource, unless, message string, refused func() error) (lift func()) {
 	w.t.Helper()
 	name := w.namespace + "." + resource
 	p := &admissionv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	p.Spec.Validations = []admissionv1.Validation{{Expression: unless, Message: message}}
 	p.Spec.MatchConstraints = &admissionv1.MatchResources{ResourceRules: []admissionv1.NamedRuleWithOperations{{
 		RuleWithOperations: admissionv1.RuleWithOperations{
-			Operations: []admissionv1.OperationType{admissionv1.Update},
+			Operations: []admissionv1.OperationType{of},
 			Rule:       admissionv1.Rule{APIGroups: []string{group}, APIVersions: []string{"v1"}, Resources: []string{resource}},
 		},
 	}}}
@@ -41,7 +49,7 @@ func (w *world) deny(group, resource, unless, message string, refused func(*worl
 	w.create(p)
 	w.create(b)
 	w.until("the policy to be in force", func() bool {
-		err := w.kube.Update(w.t.Context(), refused(w), client.DryRunAll)
+		err := refused()
 		return err != nil && strings.Contains(err.Error(), message)
 	}, func() string { return "" })
 	return func() { check(w.t, w.kube.Delete(w.t.Context(), b)) }

@@ -190,6 +190,9 @@ func pendingBecause(m Migration) string {
 			return "pod " + p.Name + ": " + p.Waiting
 		}
 	}
+	if m.Refused != "" {
+		return "Kubernetes could not create its pod: " + m.Refused
+	}
 	return "Kubernetes has not created its pod"
 }
 

@@ -25,6 +25,9 @@ type Migration struct {
 
 	// Pods of the Job, also those that have ended.
 	Pods []MigrationPod
+
+	// Refused is why Kubernetes could not create its pod, for people; "" if that is not known.
+	Refused string
 }
 
 // MigrationPod is a pod of a migration.

@@ -101,6 +101,9 @@ func (m *Migrations) Observe(ctx context.Context, namespace, name string, uid ty
 			o.Pods = append(o.Pods, migrationPod(&pods[i]))
 		}
 	}
+	if o.Exists && !o.Suspended && len(o.Pods) == 0 && !o.Complete && !o.Failed {
+		o.Refused = m.refused(ctx, namespace, o.UID)
+	}
 	return o, err
 }
 
@@ -171,10 +174,16 @@ func (m *Migrations) patch(ctx context.Context, namespace, name string, o track.
 	job.SetNamespace(namespace)
 	job.SetName(name)
 	err = m.Client.Patch(ctx, job, client.RawPatch(types.JSONPatchType, body), client.FieldOwner(v1alpha1.DeployerManager))
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case apierrors.IsNotFound(err), apierrors.IsInvalid(err): // a test of the patch failed
+	}
+	lost := apierrors.IsNotFound(err)
+	if apierrors.IsInvalid(err) { // a test of the patch failed, or an admission policy refused it
+		now := &batchv1.Job{}
+		unread := m.Reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, now)
+		lost = apierrors.IsNotFound(unread) || unread == nil && (now.UID != o.UID || now.ResourceVersion != o.ResourceVersion)
+	}
+	if lost {
 		return apierrors.NewConflict(schema.GroupResource{Group: "batch", Resource: "jobs"}, name, err)
 	}
 	return fmt.Errorf("patch Job %s/%s: %w", namespace, name, err)
@@ -207,77 +216,6 @@ func jobState(job *batchv1.Job) track.Migration {
 		}
 	}
 	return o
-}
-
-// podEnded reports whether no container of a pod runs or will run.
-func podEnded(p *corev1.Pod) bool {
-	return p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
-}
-
-// migrationPod is what a migration's pod reports. Its only container that is no init container
-// runs the command.
-func migrationPod(p *corev1.Pod) track.MigrationPod {
-	o := track.MigrationPod{Name: p.Name, Ended: podEnded(p), Placed: p.Spec.NodeName != "", Waiting: "it waits for a node"}
-	if o.Placed {
-		o.Waiting = "its node has not started it"
-	}
-	if p.Status.Message != "" {
-		o.Waiting = prose.Line(p.Status.Message, 500)
-	}
-	for _, c := range p.Status.Conditions {
-		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
-			o.Waiting = prose.Line(c.Message, 500)
-		}
-		// The node is gone, and its kubelet cannot say what ran there.
-		o.Lost = o.Lost || c.Type == corev1.DisruptionTarget && c.Status == corev1.ConditionTrue && c.Reason == "DeletionByPodGC"
-	}
-	restarts := map[string]bool{}
-	for _, c := range p.Spec.InitContainers {
-		restarts[c.Name] = c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
-	}
-	for _, c := range p.Status.InitContainerStatuses {
-		if end := c.State.Terminated; end != nil && end.ExitCode != 0 && !restarts[c.Name] {
-			o.ExitCode, o.Container, o.Reason = &end.ExitCode, c.Name, end.Reason
-		}
-		switch {
-		case c.State.Waiting != nil && c.State.Waiting.Reason != "PodInitializing":
-			o.Waiting = waitingText(c)
-		case restarts[c.Name] && c.State.Running != nil && c.Started != nil && !*c.Started:
-			o.Waiting = "container " + c.Name + " has not passed its startup probe"
-		}
-	}
-	for _, c := range p.Status.ContainerStatuses {
-		o.Lost = o.Lost || lost(c)
-		switch end := c.State.Terminated; {
-		case end != nil && unstartable[end.Reason]:
-			o.ExitCode, o.Container, o.Reason, o.Unstartable = &end.ExitCode, c.Name, end.Reason, true
-			o.Message = prose.Line(end.Reason+" "+end.Message, 500)
-		case end != nil && (!end.StartedAt.IsZero() || end.ExitCode == 0):
-			o.StartedAt, o.ExitCode, o.Container, o.Reason = end.StartedAt.Time, &end.ExitCode, c.Name, end.Reason
-			o.Message = prose.Line(end.Message, 500)
-		case c.State.Running != nil:
-			o.StartedAt, o.Container = c.State.Running.StartedAt.Time, c.Name
-		case c.State.Waiting != nil && c.State.Waiting.Reason != "PodInitializing":
-			o.Waiting = waitingText(c)
-		}
-	}
-	return o
-}
-
-// unstartable are the reasons of a container whose command does not exist, or may not be executed.
-// Container runtimes let it start in 1970.
-var unstartable = map[string]bool{"StartError": true, "ContainerCannotRun": true}
-
-// lost reports whether a kubelet no longer knows what became of a container that may have run: one
-// that a runtime had made. It says the same of one that it never made when its pod ends, but without
-// an ID and without an earlier end.
-func lost(c corev1.ContainerStatus) bool {
-	end := c.State.Terminated
-	return end != nil && end.StartedAt.IsZero() && end.ExitCode != 0 && (c.ContainerID != "" || c.LastTerminationState.Terminated != nil)
-}
-
-func waitingText(c corev1.ContainerStatus) string {
-	return prose.Line("container "+c.Name+": "+c.State.Waiting.Reason+" "+c.State.Waiting.Message, 500)
 }
 
 // RefusedMigrationError says why a migration's pod must not run as it would.
