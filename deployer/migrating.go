@@ -190,8 +190,8 @@ func (m migrating) gaveUp(a *attempt, want migration, err error) error {
 	if limit <= 0 || a.o.Now.Sub(since) < limit {
 		return err
 	}
-	f := faultOf(v1alpha1.FaultWorld, v1alpha1.FailedDeadline, fmt.Errorf("the migration could not be started within %s (spec.deadlines.stage): %w",
-		limit, err))
+	late := fmt.Errorf("the migration could not be started within %s (spec.deadlines.stage): %w", limit, err)
+	f := faultOf(v1alpha1.FaultWorld, v1alpha1.FailedDeadline, late)
 	f.about = about{limit: limit, waited: waitsForError(err)}
 	return f
 }
