@@ -25,8 +25,8 @@ type observer struct {
 	mu       sync.Mutex
 	next     int
 	ready    map[client.ObjectKey]time.Time // by what the label app names: the last status written
-	backend  map[client.ObjectKey]string    // by Ingress
-	switched map[client.ObjectKey]time.Time // by Ingress
+	backend  map[client.ObjectKey]string    // by application
+	switched map[client.ObjectKey]time.Time // by application
 }
 
 // observe starts playing; it ends with ctx.
@@ -42,6 +42,7 @@ func (r *run) observe(ctx context.Context) error {
 	}
 	for object, handle := range map[client.Object]cache.ResourceEventHandlerFuncs{
 		&corev1.Pod{}:           {AddFunc: o.pod},
+		&corev1.Service{}:       {AddFunc: o.service, UpdateFunc: func(_, now any) { o.service(now) }},
 		&networkingv1.Ingress{}: {AddFunc: o.ingress, UpdateFunc: func(_, now any) { o.ingress(now) }},
 	} {
 		informer, err := informers.GetInformer(ctx, object, ctrlcache.BlockUntilSynced(false))
@@ -120,7 +121,23 @@ func (o *observer) ingress(object any) {
 	o.moved(client.ObjectKey{Namespace: key.Namespace, Name: strings.TrimSuffix(key.Name, "-ingress")}, now)
 }
 
-// moved records an application's live colour.
+// service sees where a peer's users are: the Services of Turnout's colours have other names.
+func (o *observer) service(object any) {
+	s, ok := object.(*corev1.Service)
+	if !ok || s.Spec.Selector["app"] != s.Name || len(s.Spec.Selector) == 1 { // not yet the controller's
+		return
+	}
+	o.moved(client.ObjectKeyFromObject(s), fmt.Sprint(s.Spec.Selector))
+}
+
+// count is how many applications have users.
+func (o *observer) count() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.backend)
+}
+
+// moved records where an application's users are.
 func (o *observer) moved(key client.ObjectKey, to string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

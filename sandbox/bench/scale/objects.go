@@ -72,7 +72,11 @@ func (r *run) makeObjects(ctx context.Context) error {
 				Annotations: map[string]string{v1alpha1.RepositoriesAnnotation: repository, v1alpha1.ProjectsAnnotation: project},
 			}})
 		}
-		objects = append(objects, a.objects()...)
+		own, err := r.tool.objects(a)
+		if err != nil {
+			return err
+		}
+		objects = append(objects, own...)
 	}
 	for i := 0; i < r.ForeignPods; i += foreignIn {
 		name := fmt.Sprintf("foreign-%03d", i/foreignIn)
@@ -80,10 +84,10 @@ func (r *run) makeObjects(ctx context.Context) error {
 		key := client.ObjectKey{Namespace: name, Name: "other"}
 		objects = append(objects, deployment(key, map[string]string{"app": "other"}, min(foreignIn, r.ForeignPods-i)))
 	}
-	if err := r.createAll(ctx, spaces); err != nil {
+	if err := r.makeAll(ctx, spaces, r.create); err != nil {
 		return err
 	}
-	return r.createAll(ctx, objects)
+	return r.makeAll(ctx, objects, r.create)
 }
 
 // create makes an object, unless an earlier run on this control plane did.
@@ -92,18 +96,6 @@ func (r *run) create(ctx context.Context, o client.Object) error {
 		return fmt.Errorf("creating %T %s: %w", o, client.ObjectKeyFromObject(o), err)
 	}
 	return nil
-}
-
-func (a app) objects() []client.Object {
-	blue, green := v1alpha1.Blue, v1alpha1.Green
-	return []client.Object{
-		deployment(a.of(blue), a.labels(blue), podsEach), deployment(a.of(green), a.labels(green), 0),
-		a.service(blue), a.service(green), a.ingress(),
-		&v1alpha1.BlueGreen{ObjectMeta: meta(a.ObjectKey), Spec: v1alpha1.BlueGreenSpec{
-			Repository: repository, Branch: a.branch, Build: v1alpha1.BuildSpec{Project: project},
-			Soak: &metav1.Duration{}, Drain: &metav1.Duration{}, Hold: &metav1.Duration{},
-		}},
-	}
 }
 
 func meta(key client.ObjectKey) metav1.ObjectMeta {

@@ -10,8 +10,8 @@ import (
 )
 
 // requests is how many requests Turnout has sent to the API server, by its own count.
-func (r *run) requests(ctx context.Context) (float64, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.t.MetricsURL, http.NoBody)
+func requests(ctx context.Context, metrics string) (float64, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, metrics, http.NoBody)
 	if err != nil {
 		return 0, fmt.Errorf("reading turnout's metrics: %w", err)
 	}

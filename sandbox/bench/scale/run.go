@@ -12,12 +12,9 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
-	apimeta "k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/util/wait"
+	polling "k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/bot/githubtest"
 	"github.com/turnout-dev/turnout/sandbox/bench/proc"
 	"github.com/turnout-dev/turnout/sandbox/turnout"
 	"github.com/turnout-dev/turnout/sandbox/world"
@@ -25,6 +22,8 @@ import (
 
 // Options configure the measurement.
 type Options struct {
+	// Peer is measured instead of Turnout, if it has a command.
+	Peer Peer
 	// Project is the project's folder.
 	Project string
 	// World is a running, bare sandbox.
@@ -34,6 +33,8 @@ type Options struct {
 	// Applications, PerNamespace, ForeignPods and Burst are sizes: all applications, those in a
 	// namespace, pods outside any application, and applications released at once.
 	Applications, PerNamespace, ForeignPods, Burst int
+	// FinishedReleases is how many releases each application has behind it. A peer has none.
+	FinishedReleases int
 	// Releases is how many releases follow each other to measure the reaction.
 	Releases int
 	// Idle is how long to measure the processor time at rest.
@@ -56,8 +57,9 @@ type Row struct {
 	RSS                float64 `json:"rss_mb"`
 	RSSAnon            float64 `json:"rss_anon_mb"`
 	IdleCPU            float64 `json:"idle_cpu_pct"`
-	ReadyToSwitchP50   float64 `json:"ready_to_switch_p50_ms"`
-	ReadyToSwitchMax   float64 `json:"ready_to_switch_max_ms"`
+	ReadyToSwitchP50   float64 `json:"ready_to_switch_p50_ms,omitempty"`
+	ReadyToSwitchMax   float64 `json:"ready_to_switch_max_ms,omitempty"`
+	RollbackP50        float64 `json:"rollback_p50_ms,omitempty"`
 	RequestsPerRelease float64 `json:"api_requests_per_release,omitempty"`
 	Burst              int     `json:"burst,omitempty"`
 	FirstSwitchS       float64 `json:"first_switch_s,omitempty"`
@@ -72,152 +74,98 @@ type run struct {
 	Options
 	kube client.WithWatch
 	seen *observer
-	repo *githubtest.Repository
-	t    *turnout.Turnout
-	runs bool // t
-	pid  int  // its, for /proc
+	tool tool
+	pid  int // the tool's, for /proc
 	row  Row
-	n    int // commits
 }
 
-// Turnout measures Turnout. The world cannot be used for anything else afterwards.
-func Turnout(ctx context.Context, o Options) (Row, error) {
-	r := &run{Options: o, row: Row{
-		Tool: "turnout", Applications: o.Applications, PerNamespace: o.PerNamespace, ForeignPods: o.ForeignPods,
-	}}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	for _, part := range []func(context.Context) error{r.prepare, r.settle, r.rest, r.react, r.burst} {
-		if err := part(ctx); err != nil {
-			if r.runs {
-				err = errors.Join(err, r.t.Stop())
-			}
-			return r.row, fmt.Errorf("%d applications, %d a namespace: %w", o.Applications, o.PerNamespace, err)
-		}
-	}
-	return r.row, r.t.Stop()
-}
-
-// prepare creates everything that exists before the controller starts.
-func (r *run) prepare(ctx context.Context) error {
+func newRun(o Options) (*run, error) {
+	r := &run{Options: o}
 	var err error
-	if r.kube, err = turnout.Admin(r.World); err != nil {
-		return err
+	if r.kube, err = turnout.Admin(o.World); err != nil {
+		return nil, err
 	}
+	r.tool = &turnoutTool{run: r}
+	if len(o.Peer.Command) > 0 {
+		if r.tool, err = newPeer(r); err != nil {
+			return nil, err
+		}
+		r.FinishedReleases = 0
+	}
+	r.row = Row{
+		Tool: r.tool.name(), Applications: o.Applications, PerNamespace: o.PerNamespace, ForeignPods: o.ForeignPods,
+		FinishedReleases: r.FinishedReleases,
+	}
+	return r, nil
+}
+
+// prepare makes everything that exists before the tool starts.
+func (r *run) prepare(ctx context.Context) error {
 	if err := r.observe(ctx); err != nil {
 		return err
 	}
-	if err := r.makeRepository(); err != nil {
-		return err
-	}
-	if err := r.install(ctx); err != nil {
+	if err := r.tool.prepare(ctx); err != nil {
 		return err
 	}
 	if err := r.makeObjects(ctx); err != nil {
 		return err
 	}
-	return r.until(ctx, "every pod to be ready", func() (bool, error) {
+	err := r.until(ctx, "every pod to be ready", func() (bool, error) {
 		var list appsv1.DeploymentList
 		err := r.kube.List(ctx, &list)
 		return !slices.ContainsFunc(list.Items, func(d appsv1.Deployment) bool { return d.Status.ReadyReplicas != *d.Spec.Replicas }), err
 	})
-}
-
-// install gives Turnout its rights and its repository: it starts once, with no
-// applications, and stops.
-func (r *run) install(ctx context.Context) error {
-	t, err := turnout.Start(ctx, turnout.Options{Project: r.Project, World: r.World, Dir: r.Dir})
 	if err != nil {
 		return err
 	}
-	t.App.InstallOn(r.repo, nil)
-	if err := t.Stop(); err != nil {
-		return err
-	}
-	r.t = t
-	return nil
+	return r.tool.past(ctx)
 }
 
-func (r *run) makeRepository() error {
-	r.World.GitHub.AddOrganization("acme")
-	files, err := githubtest.Directory(r.Project + "/examples/python-app")
-	if err != nil {
-		return fmt.Errorf("reading the example: %w", err)
-	}
-	if r.repo, err = r.World.GitHub.AddRepository(repository, githubtest.RepositoryConfig{Files: files}); err != nil {
-		return fmt.Errorf("creating the repository: %w", err)
-	}
-	for _, branch := range []string{branchAlone, branchRest} {
-		if _, err := r.commit(branch); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// commit pushes a version of its own.
-func (r *run) commit(branch string) (string, error) {
-	r.n++
-	files := githubtest.Text(map[string]string{"VERSION": fmt.Sprintf("v2.%d.0\n", r.n)})
-	return r.repo.CommitFiles(githubtest.Commit{Branch: branch, Message: fmt.Sprintf("release %d", r.n), Files: files})
-}
-
-// settle starts Turnout, and waits until every application can be released.
+// settle starts the tool, and waits until every application can be released.
 func (r *run) settle(ctx context.Context) error {
 	began := time.Now()
-	if err := r.t.Run(ctx); err != nil {
+	pid, err := r.tool.start(ctx)
+	if err != nil {
 		return err
 	}
-	r.runs = true
-	var err error
-	if r.pid, err = proc.Outside(r.t.PID()); err != nil {
+	if r.pid, err = proc.Outside(pid); err != nil {
 		return err
 	}
-	r.row.StartS = time.Since(began).Seconds()
+	r.row.StartS = since(began)
 	var lacks string
-	err = r.until(ctx, "every application to be ready", func() (bool, error) {
-		var list v1alpha1.BlueGreenList
-		if err := r.kube.List(ctx, &list); err != nil {
-			return false, err
-		}
-		i := slices.IndexFunc(list.Items, func(bg v1alpha1.BlueGreen) bool {
-			return !apimeta.IsStatusConditionTrue(bg.Status.Conditions, v1alpha1.ConditionReady)
-		})
-		if i >= 0 {
-			lacks = fmt.Sprintf("%s: %v", list.Items[i].Name, list.Items[i].Status.Conditions)
-		}
-		return len(list.Items) == r.Applications && i < 0, nil
+	err = r.until(ctx, "every application to be ready", func() (_ bool, err error) {
+		lacks, err = r.tool.lacks(ctx)
+		return lacks == "", err
 	})
 	if err != nil {
 		err = fmt.Errorf("%w; %s", err, lacks)
 	}
-	r.row.SettleS = time.Since(began).Seconds()
+	r.row.SettleS = since(began)
 	r.progress("started after %.1f s, settled after %.1f s", r.row.StartS, r.row.SettleS)
 	return err
 }
 
-// rest measures the cost at rest.
+// rest measures the cost at rest. Go collects its garbage every two minutes, even at rest, and then
+// gives back memory: whoever measures sooner measures what settling took.
 func (r *run) rest(ctx context.Context) error {
-	select { // what the last looks left behind
-	case <-ctx.Done():
-	case <-time.After(r.Idle / 2):
+	if err := wait(ctx, r.Idle/2); err != nil {
+		return err
 	}
 	before, err := proc.CPU(r.pid)
 	if err != nil {
 		return err
 	}
 	began := time.Now()
-	select {
-	case <-ctx.Done():
-	case <-time.After(r.Idle):
+	if err := wait(ctx, r.Idle); err != nil {
+		return err
 	}
 	after, err := proc.CPU(r.pid)
 	if err != nil {
 		return err
 	}
-	r.row.IdleCPU = 100 * (after - before).Seconds() / time.Since(began).Seconds()
+	r.row.IdleCPU = round(100 * (after - before).Seconds() / since(began))
 	use, err := proc.Memory(r.pid)
-	r.row.RSS, r.row.RSSAnon = use.RSS, use.Anon
+	r.row.RSS, r.row.RSSAnon = round(use.RSS), round(use.Anon)
 	r.progress("idle: %.2f %% of a processor, %.0f MB, %.0f MB of them anonymous", r.row.IdleCPU, r.row.RSS, r.row.RSSAnon)
 	return err
 }
@@ -226,39 +174,74 @@ func (r *run) rest(ctx context.Context) error {
 func (r *run) react(ctx context.Context) error {
 	alone := r.apps()[0]
 	var took []time.Duration
-	requests, err := r.requests(ctx)
+	requests, err := r.tool.requests(ctx)
 	if err != nil {
 		return err
 	}
 	for range r.Releases {
 		r.seen.forget(alone)
-		if _, err := r.commit(branchAlone); err != nil {
+		if err := r.tool.release(ctx, false); err != nil {
 			return err
 		}
-		if err := r.until(ctx, "the switch", func() (bool, error) { _, at := r.seen.at(alone); return !at.IsZero(), nil }); err != nil {
+		ready, switched, err := r.switched(ctx, alone)
+		if err != nil {
 			return err
 		}
-		ready, switched := r.seen.at(alone)
 		took = append(took, switched.Sub(ready))
 		r.progress("ready to switch: %s", switched.Sub(ready).Round(time.Millisecond))
-		if err := r.until(ctx, "the release to end", func() (bool, error) { return r.ended(ctx, alone) }); err != nil {
-			return err
-		}
 	}
 	if len(took) == 0 {
 		return nil
 	}
-	now, err := r.requests(ctx)
-	if err != nil {
-		return err
-	}
+	now, err := r.tool.requests(ctx)
 	slices.Sort(took)
-	r.row.RequestsPerRelease = (now - requests) / float64(len(took))
+	r.row.RequestsPerRelease = round((now - requests) / float64(len(took)))
 	r.row.ReadyToSwitchP50, r.row.ReadyToSwitchMax = ms(took[(len(took)-1)/2]), ms(took[len(took)-1])
+	return err
+}
+
+// switched waits for the end of an application's release, and returns when its last pod was ready,
+// and when its users moved.
+func (r *run) switched(ctx context.Context, a app) (ready, switched time.Time, err error) {
+	if err := r.until(ctx, "the switch", func() (bool, error) { _, at := r.seen.at(a); return !at.IsZero(), nil }); err != nil {
+		return ready, switched, err
+	}
+	ready, switched = r.seen.at(a)
+	return ready, switched, r.until(ctx, "the release to end", func() (bool, error) { return r.tool.ended(ctx, a) })
+}
+
+// back takes one release back again and again, while the previous version still runs.
+func (r *run) back(ctx context.Context) error {
+	alone := r.apps()[0]
+	var took []time.Duration
+	for range r.Releases {
+		r.seen.forget(alone)
+		if err := r.tool.release(ctx, false); err != nil {
+			return err
+		}
+		if _, _, err := r.switched(ctx, alone); err != nil {
+			return err
+		}
+		r.seen.forget(alone)
+		began := time.Now()
+		if can, err := r.tool.rollback(ctx); err != nil || !can {
+			return err
+		}
+		_, switched, err := r.switched(ctx, alone)
+		if err != nil {
+			return err
+		}
+		took = append(took, switched.Sub(began))
+		r.progress("comment to patch: %s", switched.Sub(began).Round(time.Millisecond))
+	}
+	if len(took) > 0 {
+		slices.Sort(took)
+		r.row.RollbackP50 = ms(took[(len(took)-1)/2])
+	}
 	return nil
 }
 
-// burst releases many applications by one push.
+// burst releases many applications at once.
 func (r *run) burst(ctx context.Context) error {
 	if r.Burst == 0 {
 		return nil
@@ -272,8 +255,7 @@ func (r *run) burst(ctx context.Context) error {
 		return err
 	}
 	began := time.Now()
-	sha, err := r.commit(branchBurst)
-	if err != nil {
+	if err := r.tool.release(ctx, true); err != nil {
 		return err
 	}
 	var times []time.Time
@@ -289,57 +271,17 @@ func (r *run) burst(ctx context.Context) error {
 	r.row.Burst = len(apps)
 	slices.SortFunc(times, time.Time.Compare)
 	if len(times) > 0 {
-		r.row.FirstSwitchS, r.row.LastSwitchS = times[0].Sub(began).Seconds(), times[len(times)-1].Sub(began).Seconds()
+		r.row.FirstSwitchS, r.row.LastSwitchS = round(times[0].Sub(began).Seconds()), round(times[len(times)-1].Sub(began).Seconds())
 	}
 	after, cpuErr := proc.CPU(r.pid)
-	r.row.BurstCPUS = (after - before).Seconds()
+	r.row.BurstCPUS = round((after - before).Seconds())
 	r.progress("%d of %d at once: first switch after %.1f s, last after %.1f s, %.1f s of a processor", len(times), len(apps),
 		r.row.FirstSwitchS, r.row.LastSwitchS, r.row.BurstCPUS)
-	return errors.Join(err, cpuErr, r.reported(ctx, sha))
+	return errors.Join(err, cpuErr, r.tool.reported(ctx, &r.row))
 }
 
-// reported waits until GitHub has every report of the burst, and records how the push was
-// answered.
-func (r *run) reported(ctx context.Context, sha string) error {
-	switched := time.Now()
-	err := r.until(ctx, "GitHub to hear of every switch", func() (bool, error) {
-		done := 0
-		for _, d := range r.repo.Deployments() {
-			statuses := r.repo.DeploymentStatuses(d.ID)
-			if d.SHA == sha && len(statuses) > 0 && statuses[len(statuses)-1].State == "success" {
-				done++
-			}
-		}
-		return done == r.row.Burst, nil
-	})
-	r.row.ReportLagS = time.Since(switched).Seconds()
-	for _, d := range r.t.App.Deliveries() {
-		if d.Event == "push" && d.Done {
-			r.row.WebhookMS = max(r.row.WebhookMS, ms(d.Duration))
-		}
-	}
-	r.progress("GitHub heard of it %.1f s later; a push was answered after at most %.0f ms", r.row.ReportLagS, r.row.WebhookMS)
-	return err
-}
-
-func (r *run) ended(ctx context.Context, a app) (bool, error) {
-	var list v1alpha1.ReleaseList
-	if err := r.kube.List(ctx, &list, client.InNamespace(a.Namespace), client.MatchingLabels{v1alpha1.ApplicationLabel: a.Name}); err != nil {
-		return false, err
-	}
-	for _, rel := range list.Items {
-		if rel.Status.Phase.Finished() && rel.Status.Phase != v1alpha1.ReleaseSucceeded && rel.Status.Phase != v1alpha1.ReleaseSuperseded {
-			return false, fmt.Errorf("%s ended as %s: %s", rel.Name, rel.Status.Phase, rel.Status.Message)
-		}
-		if !rel.Status.Phase.Finished() {
-			return false, nil
-		}
-	}
-	return true, nil
-}
-
-// createAll makes objects, several at once.
-func (r *run) createAll(ctx context.Context, objects []client.Object) error {
+// makeAll calls a function for each object, several at once.
+func (r *run) makeAll(ctx context.Context, objects []client.Object, one func(context.Context, client.Object) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	work := make(chan client.Object)
@@ -347,7 +289,7 @@ func (r *run) createAll(ctx context.Context, objects []client.Object) error {
 	for range writers {
 		all.Go(func() {
 			for o := range work {
-				if err := r.create(ctx, o); err != nil {
+				if err := one(ctx, o); err != nil {
 					cancel(err)
 				}
 			}
@@ -366,11 +308,23 @@ func (r *run) progress(format string, args ...any) { fmt.Fprintf(r.Out, format+"
 // until polls; it is not measured itself, but bounds the measured time.
 func (r *run) until(ctx context.Context, what string, holds func() (bool, error)) error {
 	patience := cmp.Or(r.Patience, 5*time.Minute)
-	err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, patience, true, func(context.Context) (bool, error) { return holds() })
+	err := polling.PollUntilContextTimeout(ctx, 200*time.Millisecond, patience, true, func(context.Context) (bool, error) { return holds() })
 	if err != nil {
 		return fmt.Errorf("waiting for %s (at most %s): %w", what, patience, err)
 	}
 	return nil
 }
 
+// wait lets time pass.
+func wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
+	}
+}
+
 func ms(d time.Duration) float64 { return math.Round(float64(d.Microseconds())/100) / 10 }
+
+func round(f float64) float64 { return math.Round(f*100) / 100 }

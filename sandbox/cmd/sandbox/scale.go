@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,13 +20,16 @@ import (
 
 func scaleCommand() *cobra.Command {
 	var flags upFlags
-	var out string
-	var sizes, perNamespace []int
+	var out, peer string
+	var sizes, perNamespace, finished []int
 	var o scale.Options
 	command := &cobra.Command{
 		Use: "bench-scale", Short: "Measure Turnout with many applications, whose pods are simulated", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			o.Out = c.OutOrStdout()
+			o.Out, o.Peer.Command = c.OutOrStdout(), strings.Fields(peer)
+			if peer != "" && o.Peer.Manifests == "" {
+				return errors.New("--peer needs --peer-manifests: a template of one application for it")
+			}
 			inside, err := netns.Enter(netns.Options{})
 			if err != nil {
 				return err
@@ -31,23 +37,17 @@ func scaleCommand() *cobra.Command {
 			var result struct {
 				Rows []scale.Row `json:"rows"`
 			}
-			for _, n := range sizes {
-				for _, per := range perNamespace {
-					o := o
-					o.Applications, o.PerNamespace, o.Burst = n, per, min(o.Burst, n-1)
-					if per == 0 {
-						o.PerNamespace = n
-					}
-					fmt.Fprintf(o.Out, "%d applications, %d a namespace, %d foreign pods\n", o.Applications, o.PerNamespace, o.ForeignPods)
-					err := inBareWorld(c, flags, inside, func(s started) error {
-						o.Project, o.World, o.Dir = s.project, s.world, s.dir
-						row, err := scale.Turnout(c.Context(), o)
-						result.Rows = append(result.Rows, row)
-						return err
-					})
-					if err != nil {
-						return err
-					}
+			for _, o := range measurements(o, sizes, perNamespace, finished) {
+				fmt.Fprintf(o.Out, "%d applications, %d a namespace, %d finished releases each, %d foreign pods: %s\n", o.Applications,
+					o.PerNamespace, o.FinishedReleases, o.ForeignPods, cmp.Or(strings.Join(o.Peer.Command, " "), "turnout"))
+				err := inBareWorld(c, flags, inside, o.Peer.CRDs, func(s started) error {
+					o.Project, o.World, o.Dir = s.project, s.world, s.dir
+					row, err := scale.Measure(c.Context(), o)
+					result.Rows = append(result.Rows, row)
+					return err
+				})
+				if err != nil {
+					return err
 				}
 			}
 			return bench.Write(o.Out, out, result)
@@ -58,17 +58,43 @@ func scaleCommand() *cobra.Command {
 	f.StringVar(&out, "out", "docs/bench/scale.json", "file for the result")
 	f.IntSliceVar(&sizes, "applications", []int{100, 500}, "how many applications")
 	f.IntSliceVar(&perNamespace, "per-namespace", []int{10, 0}, "how many of them a namespace has; 0: all are in one")
+	f.IntSliceVar(&finished, "finished-releases", []int{0}, "how many releases each application has behind it")
 	f.IntVar(&o.ForeignPods, "foreign-pods", 0, "pods of no application")
-	f.IntVar(&o.Burst, "burst", 100, "applications that one push releases")
-	f.IntVar(&o.Releases, "n", 10, "releases one after the other")
-	f.DurationVar(&o.Idle, "idle", 20*time.Second, "how long to measure that nothing happens")
+	f.IntVar(&o.Burst, "burst", 100, "applications that are released at once")
+	f.IntVar(&o.Releases, "n", 10, "releases one after the other, and rollbacks")
+	f.DurationVar(&o.Idle, "idle", 130*time.Second, "how long to measure that nothing happens; Go gives back memory every 2 minutes")
 	f.DurationVar(&o.Patience, "patience", 5*time.Minute, "how long any wait may take")
+	f.StringVar(&peer, "peer", "", "command of a controller to measure in turn with Turnout; KUBECONFIG leads it to the cluster")
+	f.StringVar(&o.Peer.Name, "peer-name", "", "its name in the result (default: the command's)")
+	f.StringSliceVar(&o.Peer.CRDs, "peer-crds", nil, "files or folders of its definitions")
+	f.StringVar(&o.Peer.Manifests, "peer-manifests", "", "its application: a Go template of YAML, see the package scale")
 	return command
+}
+
+// measurements are all that were asked for: at each size Turnout and then the peer.
+func measurements(o scale.Options, sizes, perNamespace, finished []int) []scale.Options {
+	var all []scale.Options
+	peer := o.Peer
+	for _, n := range sizes {
+		for _, per := range perNamespace {
+			o := o
+			o.Applications, o.PerNamespace, o.Burst = n, cmp.Or(per, n), min(o.Burst, n-1)
+			for _, o.FinishedReleases = range finished {
+				o.Peer = scale.Peer{}
+				all = append(all, o)
+			}
+			if len(peer.Command) > 0 {
+				o.Peer, o.FinishedReleases = peer, 0
+				all = append(all, o)
+			}
+		}
+	}
+	return all
 }
 
 // inBareWorld starts a world without nodes, calls back, and stops it. If that fails, turnout's last
 // words are printed.
-func inBareWorld(c *cobra.Command, flags upFlags, inside *netns.Namespace, then func(started) error) error {
+func inBareWorld(c *cobra.Command, flags upFlags, inside *netns.Namespace, crds []string, then func(started) error) error {
 	dir, removeDir, err := makeDir(flags.dir)
 	if err != nil {
 		return err
@@ -79,7 +105,7 @@ func inBareWorld(c *cobra.Command, flags upFlags, inside *netns.Namespace, then 
 		return err
 	}
 	w, err := world.Start(c.Context(), world.Options{
-		Inside: inside, Dir: dir, CRDs: []string{filepath.Join(project, "config", "crd")}, Bare: true,
+		Inside: inside, Dir: dir, CRDs: append([]string{filepath.Join(project, "config", "crd")}, crds...), Bare: true,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
 	})
 	if err != nil {

@@ -23,7 +23,7 @@ func webhookCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return inBareWorld(c, flags, inside, func(s started) error {
+			return inBareWorld(c, flags, inside, nil, func(s started) error {
 				o.Project, o.World, o.Dir = s.project, s.world, s.dir
 				result, err := webhook.Run(c.Context(), o)
 				if err != nil {
