@@ -120,11 +120,13 @@ bench-switch: $(WORLD) bin/turnout bin/sandbox ## Measure what users lose at a c
 chaos: $(WORLD) bin/turnout bin/sandbox ## Release while Turnout's replicas crash and stall and all that they talk to fails: 20 minutes; writes docs/bench/chaos.json
 	bin/sandbox chaos --n $(or $(N),50) --seed $(or $(SEED),0) --out $(or $(OUT),docs/bench/chaos.json)
 
-# APPLICATIONS and PER_NAMESPACE are lists; 0 a namespace: all in one. BURST are released at once.
+# APPLICATIONS, PER_NAMESPACE and FINISHED are lists; 0 a namespace: all in one. BURST are released at once. PEER
+# is the command of a controller to compare with, and PEER_FLAGS what it needs (bin/sandbox bench-scale --help).
 .PHONY: bench-scale
 bench-scale: $(CONTROLPLANE) bin/turnout bin/sandbox ## Measure many applications, with simulated pods; writes docs/bench/scale.json
 	bin/sandbox bench-scale --n $(or $(N),10) --applications $(or $(APPLICATIONS),100$(comma)500) --per-namespace $(or $(PER_NAMESPACE),10$(comma)0) \
-		--foreign-pods $(or $(FOREIGN_PODS),0) --burst $(or $(BURST),100) --out $(or $(OUT),docs/bench/scale.json)
+		--finished-releases $(or $(FINISHED),0) --foreign-pods $(or $(FOREIGN_PODS),0) --burst $(or $(BURST),100) \
+		$(if $(PEER),--peer "$(PEER)" $(PEER_FLAGS)) --out $(or $(OUT),docs/bench/scale.json)
 
 .PHONY: bench-webhook
 bench-webhook: $(CONTROLPLANE) bin/turnout bin/sandbox ## Measure a flood of webhooks, with a slow API server, too; writes docs/bench/webhook.json

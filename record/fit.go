@@ -239,6 +239,9 @@ func boundOf(v reflect.Value, field string) bound {
 
 func fitText(v reflect.Value, b bound, path string) []error {
 	text := v.String()
+	if text == "" { // most fields of most statuses
+		return nil
+	}
 	switch b.kind {
 	case line:
 		v.SetString(prose.Line(text, b.size))

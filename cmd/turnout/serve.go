@@ -142,7 +142,7 @@ func (c *serveConfig) manager(cfg *rest.Config, home string, log *slog.Logger) (
 	cfg.QPS = -1 // the API server's priority and fairness limits the requests
 	lease, renew, retry, grace := 10*time.Second, 7*time.Second, time.Second, shutdownTimeout
 	options := ctrl.Options{
-		Scheme: scheme, Logger: logr.FromSlogHandler(log.Handler()),
+		Scheme: scheme, MapperProvider: newMapper, Logger: logr.FromSlogHandler(log.Handler()),
 		Metrics:                       server.Options{BindAddress: c.metricsListen},
 		LeaderElection:                c.leaderElect,
 		LeaderElectionID:              "turnout",

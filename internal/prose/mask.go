@@ -13,7 +13,7 @@ const Masked = "***"
 // the text, which anybody may write.
 type rule struct {
 	// hints are words, in lower case: a text without any of them has no such secret.
-	// Without hints the rule always runs.
+	// Without hints, a text has such a secret only if it has keyLines.
 	hints []string
 	find  *regexp.Regexp
 	put   string
@@ -55,13 +55,16 @@ const (
 	keyEdge = ` ?[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)? ?-----?`
 )
 
+// keyLines is the size of two lines of a key, which the rule without hints looks for.
+const keyLines = 60 + len(" ") + 60
+
 // rules apply in this order.
 var rules = []rule{
 	// Private keys. Without an end, one reaches to the end of the text; without a
 	// beginning, it starts at the beginning of the text.
 	{[]string{"private key"}, regexp.MustCompile(`(?s)-{0,5} ?BEGIN` + keyEdge + `.*?(?:-----? ?END` + keyEdge + `|\z)`), Masked},
 	{[]string{"private key"}, regexp.MustCompile(`(?s)\A.*-----? ?END` + keyEdge), Masked},
-	// The middle of a key: lines of base64 as long as PEM's.
+	// The middle of a key: lines of base64 as long as PEM's. A shorter text has no two of them.
 	{nil, regexp.MustCompile(`[A-Za-z0-9+/]{60,}(?:[\s|>]+[A-Za-z0-9+/]{60,76})+(?:[\s|>]+[A-Za-z0-9+/]+={0,2})?`), Masked},
 	// JSON objects in base64: keys of service accounts, logins of registries.
 	{[]string{"eyj", "ewog", "ewoj"}, regexp.MustCompile(`\b(?:eyJ|ewog|ewoJ)[A-Za-z0-9+/]{60,}={0,2}`), Masked},
@@ -182,7 +185,7 @@ func Mask(s string) string {
 func maskOnce(s string) string {
 	lower := strings.ToLower(s)
 	for _, r := range rules {
-		if r.hints == nil || slices.ContainsFunc(r.hints, func(hint string) bool { return strings.Contains(lower, hint) }) {
+		if r.hints == nil && len(s) >= keyLines || slices.ContainsFunc(r.hints, func(hint string) bool { return strings.Contains(lower, hint) }) {
 			s = r.find.ReplaceAllString(s, r.put)
 		}
 	}

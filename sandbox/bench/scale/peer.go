@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"syscall"
 	"text/template"
@@ -156,8 +155,11 @@ func (p *peer) release(ctx context.Context, burst bool) error {
 		if err != nil {
 			return err
 		}
-		// The controller owns the Service's selector by now.
-		all = append(all, slices.DeleteFunc(objects, func(o client.Object) bool { return o.GetObjectKind().GroupVersionKind().Kind == "Service" })...)
+		for _, o := range objects {
+			if o.GetObjectKind().GroupVersionKind().Kind != "Service" { // its selector is the controller's by now
+				all = append(all, o)
+			}
+		}
 	}
 	return p.makeAll(ctx, all, func(ctx context.Context, o client.Object) error {
 		u, _ := o.(*unstructured.Unstructured)
@@ -190,7 +192,7 @@ func (p *peer) stop() error {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return fmt.Errorf("ending the peer: %w", err)
 	}
-	<-p.done
+	<-p.done //nolint:errcheck // it was ended
 	p.cmd = nil
 	return nil
 }
