@@ -193,6 +193,7 @@ var migrationJourneys = []journey{
 	}, "", "", []string{
 		"application: LastSwitch",
 		"application: no Active",
+		"application: Shrunk",
 		"POST releases",
 		"application: Active",
 		"release: ClaimedAt",

@@ -128,7 +128,9 @@ var journeys = append([]journey{
 		"application: no Active",
 		"POST configmaps",
 	}},
-}, slices.Concat(gatewayJourneys, canaryJourneys, workJourneys, []journey{mixedJourney}, migrationJourneys, owedJourneys)...)
+}, slices.Concat(
+	gatewayJourneys, canaryJourneys, workJourneys, []journey{mixedJourney}, migrationJourneys, owedJourneys, upkeepJourneys,
+)...)
 
 // autoscaleBoth gives both colours a size and an autoscaler with a lower minimum.
 func (w *world) autoscaleBoth() {

@@ -16,7 +16,7 @@ var cellsOf = map[string]func(effect string) bool{
 	"deploy with a queue": ofQueues, "deploy with KEDA": ofScalers,
 	"late rollback with a worker": ofOwed, "interference with a worker": ofOwed,
 	"deploy with an expand": ofMigrations, "an expand takes too long": ofMigrations, "the live version suffers": ofMigrations,
-	"contract": ofMigrations,
+	"contract": ofMigrations, "restore": ofRestores,
 }
 
 var workJourneys = []journey{workersDeploy, workersUndo, workersRestore, workersRollback, queueDeploy, scalersDeploy}
@@ -233,6 +233,7 @@ var workersRestore = journey{name: "restore with a worker", ends: v1alpha1.Relea
 	"release: FinishedAt",
 	"application: no Active",
 	"PATCH deployments/green add replicas",
+	"application: Shrunk",
 }}
 
 var workersRollback = journey{name: "rollback with a worker", start: func(t testing.TB) (*world, *v1alpha1.Release) {

@@ -323,6 +323,9 @@ func ofApplication(bg *v1alpha1.BlueGreen, err error) []string {
 		if st.Active == nil {
 			all = append(all, "application: no Active")
 		}
+		if st.LastSwitch.Shrunk {
+			all = append(all, "application: Shrunk")
+		}
 	}
 	if st.WorkersOwed != nil {
 		all = append(all, owed)

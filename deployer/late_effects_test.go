@@ -17,7 +17,7 @@ import (
 func TestEveryEffectMayComeLate(t *testing.T) {
 	ran, of := slice(t)
 	number := 0
-	for _, j := range slices.Concat(canaryJourneys, []journey{mixedJourney}, migrationJourneys, owedJourneys) {
+	for _, j := range journeys {
 		for _, at := range j.effects {
 			if cell := cellsOf[j.name]; cell != nil && !cell(at) {
 				continue

@@ -95,7 +95,9 @@ func newWays() ways {
 		}},
 		compute: deck[fault.Kind]{all: []fault.Kind{fault.Unavailable, fault.Limited, fault.Timeout, fault.ReplyLost, fault.Slow}},
 		github: deck[githubtest.Fault]{all: []githubtest.Fault{
-			{Kind: githubtest.BadGateway}, {Kind: githubtest.Hang}, {Kind: githubtest.ReplyLost},
+			{Kind: githubtest.BadGateway},
+			{Kind: githubtest.Hang},
+			{Kind: githubtest.ReplyLost},
 			{Kind: githubtest.SecondaryRateLimit, RetryAfter: 3 * time.Second},
 		}},
 		cloudBuild: deck[cloudbuildtest.Fault]{all: []cloudbuildtest.Fault{
