@@ -13,13 +13,16 @@ import (
 // release. Then the write arrives, and the process goes on: the world stays as it is. The effects
 // are those of [journeys], which fail if a quiet run has others, so none is forgotten.
 //
+// Cloud Build is not asked through this transport, and has nothing that a late request could test: one
+// that arrives after the search for its build makes a second build, which no release uses.
+//
 // As in [TestEveryEffectMayFail], one run has every fourth cell.
 func TestEveryEffectMayComeLate(t *testing.T) {
 	ran, of := slice(t)
 	number := 0
 	for _, j := range journeys {
 		for _, at := range j.effects {
-			if cell := cellsOf[j.name]; cell != nil && !cell(at) {
+			if cell := cellsOf[j.name]; cell != nil && !cell(at) || at == createBuild {
 				continue
 			}
 			if number++; number%of != ran {
@@ -47,6 +50,9 @@ func TestEveryEffectMayComeLate(t *testing.T) {
 		}
 	}
 }
+
+// createBuild starts a build.
+const createBuild = "CreateBuild"
 
 // comes sends the write, whatever its response is.
 func (l *late) comes() {
