@@ -187,9 +187,9 @@ func (w leaving) takeBack(spec v1alpha1.RollbackSpec) Decision {
 		spec.Attempt = attemptAfter(last, used)
 	}
 	d := Decision{Fact: FindWayBack(&w.s.App, &spec.To, w.s.Releases).fact(&spec.To)}
-	if change := w.s.App.Status.Unproven(&spec); change != nil {
+	if gate := ifHealthy(&w.s.App, &spec, &spec.To); gate != nil {
 		how := d.Fact
-		d.Fact = Fact{CodeBackIfHealthy, Args{Other: &spec.To, Release: change.Release, At: &change.At}}
+		d.Fact = *gate
 		if how.Code != CodeBackAtOnce {
 			d = d.and(how)
 		}

@@ -3,11 +3,21 @@ package command_test
 import (
 	"strings"
 	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot/bottest"
 	"github.com/turnout-dev/turnout/bot/command"
 )
+
+// migratedSince: a release changed the schema after users had left the previous version.
+func migratedSince(s *v1alpha1.BlueGreenStatus) {
+	s.Schema = &v1alpha1.SchemaStatus{Expanded: []v1alpha1.SchemaChange{
+		{Release: "shop-9", At: metav1.NewTime(s.LastSwitch.At.Add(time.Second)), Outcome: v1alpha1.MigrationChanged},
+	}}
+}
 
 func TestStatusPromisesARollbackOnlyWhereItWouldBeDone(t *testing.T) {
 	tests := []struct {
@@ -26,6 +36,20 @@ func TestStatusPromisesARollbackOnlyWhereItWouldBeDone(t *testing.T) {
 			"full size, and no pod ready", bottest.Held,
 			func(s *v1alpha1.BlueGreenStatus) { s.WayBack.Ready, s.WayBack.Missing = 0, "no pod is ready" },
 			wentBack, "its pods would be started first, since no pod is ready",
+		},
+		{
+			"held, and the schema has changed since", bottest.Held, migratedSince, wentBack,
+			"on blue: it still runs; its health gate decides first, since `shop-9` changed the database at",
+		},
+		{
+			"hold over, and the schema has changed since", bottest.Shrunk, migratedSince, wentBack,
+			"; its health gate decides first, since `shop-9`",
+		},
+		{
+			"held, and the schema changed before", bottest.Held, func(s *v1alpha1.BlueGreenStatus) {
+				migratedSince(s)
+				s.Schema.Expanded[0].At = metav1.NewTime(s.LastSwitch.At.Add(-time.Second))
+			}, wentBack, "on blue: at once",
 		},
 		{
 			"traffic moved by somebody else", bottest.Held, func(s *v1alpha1.BlueGreenStatus) { s.Live.Color = v1alpha1.Blue }, refused,
@@ -49,6 +73,9 @@ func TestStatusPromisesARollbackOnlyWhereItWouldBeDone(t *testing.T) {
 			}
 			if promised := strings.Contains(text, "returns to"); promised != (got == wentBack) {
 				t.Errorf("/status answers %q, and /rollback is %s", text, got)
+			}
+			if atOnce, asks := strings.Contains(text, "at once"), strings.Contains(note, "if it passes its health gate"); atOnce && asks {
+				t.Errorf("/status answers %q, and /rollback %q", text, note)
 			}
 			if atOnce, starts := strings.Contains(text, "at once"), strings.Contains(note, "started first"); atOnce && starts {
 				t.Errorf("/status answers %q, and /rollback %q", text, note)

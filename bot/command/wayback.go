@@ -18,6 +18,9 @@ type WayBack struct {
 	// About is how long its pods will take to start and warm up: the longest time among the
 	// last releases. It is 0 if none was measured, or if it is instant.
 	About time.Duration
+	// IfHealthy says that the version's health gate decides first, and why; nil if it does not.
+	// Then nothing is certain, however fast it is.
+	IfHealthy *Fact
 	// Longer is how much longer it may take: Google's load balancer does not report each
 	// pod's health while it has nothing of the colour.
 	Longer time.Duration
@@ -46,23 +49,34 @@ const measuredReleases = 5
 // FindWayBack says how users would return to a version. The releases are the application's,
 // newest first.
 func FindWayBack(app *v1alpha1.BlueGreen, to *v1alpha1.Version, releases []v1alpha1.Release) WayBack {
-	var lacks *Fact
+	var back *v1alpha1.RollbackSpec
 	if mixed := app.Status.Mixed; mixed != nil {
-		lacks = closedBack(app, mixed.Back, to, releases)
-	} else {
-		lacks = closedBack(app, nil, to, releases)
+		back = mixed.Back
 	}
-	if lacks != nil {
+	if lacks := closedBack(app, back, to, releases); lacks != nil {
 		return WayBack{Lacks: lacks}
 	}
-	if lacks = missing(app, to, releases); lacks == nil {
-		return WayBack{Instant: true}
+	if last := app.Status.LastSwitch; back == nil && last != nil {
+		back = &v1alpha1.RollbackSpec{Switch: last.UID}
 	}
-	w := WayBack{Lacks: lacks}
+	w := WayBack{IfHealthy: ifHealthy(app, back, to), Lacks: missing(app, to, releases)}
+	if w.Lacks == nil {
+		w.Instant = true
+		return w
+	}
 	if longest := slowestOf(releases); longest != nil {
 		w.About, w.Longer = tookToStart(longest), MayTakeLonger(app, longest.Status.Route)
 	}
 	return w
+}
+
+// ifHealthy says that the health gate decides about a rollback; nil if it does not.
+func ifHealthy(app *v1alpha1.BlueGreen, back *v1alpha1.RollbackSpec, to *v1alpha1.Version) *Fact {
+	change := app.Status.Unproven(back)
+	if change == nil {
+		return nil
+	}
+	return &Fact{CodeBackIfHealthy, Args{Other: to, Release: change.Release, At: &change.At}}
 }
 
 // closedBack says that a contract closed the way back of a rollback, or of the last switch

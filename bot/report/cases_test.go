@@ -2,6 +2,7 @@ package report_test
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,6 +70,34 @@ func hostile(r *v1alpha1.Release) {
 	r.Status.Timeline[4].URL = "javascript:alert(1)"
 	r.Status.Drift = "-a: 1\n+```\n+</details>\n+@root\n"
 	r.Status.Findings = []v1alpha1.Advice{v1alpha1.Advise("</details>\n- @root")}
+}
+
+// expanded ran a migration before its pods started.
+func expanded(r *v1alpha1.Release) {
+	at := slices.IndexFunc(r.Status.Timeline, func(e v1alpha1.TimelineEntry) bool { return e.Step == v1alpha1.StepAttach })
+	r.Status.Timeline = slices.Insert(r.Status.Timeline, at, bottest.Entry(v1alpha1.StepExpand, 70, 73, "the schema has what 1b1b1b1 needs"))
+}
+
+// owesContract: the contract is run after the hold.
+func owesContract(c *bottest.Case) {
+	c.App.Spec.Migrations = &v1alpha1.MigrationsSpec{Contract: &v1alpha1.ContractSpec{When: v1alpha1.ContractAfterHold}}
+	c.App.Status.LastSwitch = &v1alpha1.SwitchRecord{UID: string(c.Rel.UID), Kind: "Deploy", At: *bottest.At(154)}
+	c.App.Status.Schema = &v1alpha1.SchemaStatus{
+		State: v1alpha1.SchemaPending,
+		Expanded: []v1alpha1.SchemaChange{
+			{Release: c.Rel.Name, Commit: c.Rel.Spec.Deploy.Commit, At: *bottest.At(73), Outcome: v1alpha1.MigrationChanged},
+		},
+		Pending: &v1alpha1.PendingContract{Release: c.Rel.Name, Commit: c.Rel.Spec.Deploy.Commit},
+	}
+}
+
+// migratedSince: another release has changed the schema, and did not move users.
+func migratedSince(c *bottest.Case) {
+	c.App.Status.LastSwitch = &v1alpha1.SwitchRecord{UID: string(c.Rel.UID), Kind: "Deploy", At: *bottest.At(154)}
+	c.App.Status.Schema = &v1alpha1.SchemaStatus{
+		State:    v1alpha1.SchemaOpen,
+		Expanded: []v1alpha1.SchemaChange{{Release: "shop-b0b0b0b0b0b0-1", At: *bottest.At(400), Outcome: v1alpha1.MigrationChanged}},
+	}
 }
 
 // reports has every state of a comment, one golden file each.
@@ -211,6 +240,9 @@ func reports() map[string]bottest.Case {
 			}
 			c.App.Status.LastSwitch = &v1alpha1.SwitchRecord{UID: string(c.Rel.UID), Shrunk: true}
 		}),
+		"succeeded-with-migrations": bottest.Reported(bottest.Confirmed, expanded,
+			bottest.Ends(v1alpha1.ReleaseSucceeded, 454)).With(owesContract),
+		"succeeded-then-migrated": bottest.Reported(bottest.Confirmed, bottest.Ends(v1alpha1.ReleaseSucceeded, 454)).With(migratedSince),
 		"succeeded-then-replaced": bottest.Reported(bottest.Confirmed,
 			bottest.Ends(v1alpha1.ReleaseSucceeded, 454)).Among(bottest.SucceededAt(bottest.LaterCommit, 900)),
 		"succeeded-then-brought-back": bottest.Reported(bottest.Confirmed,

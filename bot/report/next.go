@@ -133,16 +133,21 @@ func (n nextSteps) readiness() string {
 	if m.Previous == nil || m.SwitchedAt == nil {
 		return ""
 	}
-	if back := command.FindWayBack(n.v.app, m.Previous, n.v.around.Releases); back.Closed() && n.last() {
+	back := command.FindWayBack(n.v.app, m.Previous, n.v.around.Releases)
+	if back.Closed() && n.last() {
 		return "Next: merge a fix if something is wrong. " + inMarkdown(*back.Lacks).Says
 	}
+	gate := n.gate()
 	if over := n.stagedOver(); over != nil {
-		return fmt.Sprintf("Next: %s returns to %s, whose pods are started first: %s was staged in their place", n.v.command(command.Rollback),
-			code(m.Previous.Short()), code(n.v.of(over).short()))
+		return fmt.Sprintf("Next: %s returns to %s, whose pods are started first: %s was staged in their place%s", n.v.command(command.Rollback),
+			code(m.Previous.Short()), code(n.v.of(over).short()), gate)
 	}
 	if why := n.unready(); why != nil {
-		return fmt.Sprintf("Next: %s returns to %s once its pods have started and are healthy: %s", n.v.command(command.Rollback),
-			code(m.Previous.Short()), inMarkdown(*why).Says)
+		return fmt.Sprintf("Next: %s returns to %s once its pods have started and are healthy: %s%s", n.v.command(command.Rollback),
+			code(m.Previous.Short()), inMarkdown(*why).Says, gate)
+	}
+	if gate != "" {
+		return fmt.Sprintf("Next: %s returns to %s, which still runs%s", n.v.command(command.Rollback), code(m.Previous.Short()), gate)
 	}
 	until := m.SwitchedAt.Add(max(n.v.app.Spec.HoldTime(), n.v.app.Spec.DrainTime()))
 	later := "after that its pods are started first"
@@ -151,6 +156,19 @@ func (n nextSteps) readiness() string {
 	}
 	return fmt.Sprintf("Next: %s returns to %s at once until %s, %s",
 		n.v.command(command.Rollback), code(m.Previous.Short()), minute(until, m.SwitchedAt.Time), later)
+}
+
+// gate says that the previous version's health gate decides about a rollback; "" if it does not.
+func (n nextSteps) gate() string {
+	previous := n.v.rel.Status.Milestones.Previous
+	if previous == nil || !n.last() {
+		return ""
+	}
+	back := command.FindWayBack(n.v.app, previous, n.v.around.Releases)
+	if back.IfHealthy == nil {
+		return ""
+	}
+	return "; " + gateFirst(back)
 }
 
 // last reports whether the release was the last one to move users.

@@ -41,8 +41,8 @@ func DeploymentOf(app *v1alpha1.BlueGreen, rel *v1alpha1.Release, around Around)
 func comment(v view) string {
 	e, n := evidence{v}, nextSteps{v}
 	happened, about, failure, proof := outcome{v}.text(), facts{v}.lines(), e.failure(), e.proof()
-	notShown, afterwards, next := tab{v}.notShown(), n.afterwards(), n.text()
-	room := maxComment - maxHead - utf8.RuneCountInString(paragraphs(happened, about, failure, proof, notShown, afterwards, next))
+	notShown, afterwards, owed, next := tab{v}.notShown(), n.afterwards(), owedContract(v), n.text()
+	room := maxComment - maxHead - utf8.RuneCountInString(paragraphs(happened, about, failure, proof, notShown, afterwards, owed, next))
 	for _, text := range []*string{&notShown, &proof, &afterwards} { // dropped only if everything is as long as it can be
 		if room < 0 {
 			room += utf8.RuneCountInString(*text)
@@ -57,7 +57,7 @@ func comment(v view) string {
 	findings, pieces := take(e.findings), take(e.pieces)
 	measured := take(func(room int) string { return metricsTable(v.rel.Status.Analysis, room) })
 	table, drift, earlier := take(timeline{v}.table), take(e.drift), take(e.earlier)
-	return paragraphs(happened, about, failure, pieces, measured, table, proof, drift, findings, notShown, afterwards, next, earlier)
+	return paragraphs(happened, about, failure, pieces, measured, table, proof, drift, findings, notShown, afterwards, owed, next, earlier)
 }
 
 // maxHead is room for what stands beside the body: marker, headline, blank lines.
@@ -66,7 +66,7 @@ const maxHead = 4000
 // gist hashes what a reader acts on.
 func gist(v view) string {
 	n := nextSteps{v}
-	parts := []string{headline{v}.stage(), outcome{v}.text(), n.afterwards()}
+	parts := []string{headline{v}.stage(), outcome{v}.text(), n.afterwards(), owedContract(v)}
 	if v.rel.Spec.Approval != nil && v.rel.Status.Milestones.SwitchIntendedAt == nil {
 		parts = append(parts, "approved")
 	}
@@ -78,6 +78,9 @@ func gist(v view) string {
 	}
 	if n.last() && v.app.Status.ClosedBack(nil, v.around.Releases) != nil {
 		parts = append(parts, "way back closed")
+	}
+	if n.gate() != "" {
+		parts = append(parts, "the gate decides about the way back")
 	}
 	if (tab{v}).notShown() != "" {
 		parts = append(parts, "no deployment")

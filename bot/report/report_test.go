@@ -127,3 +127,17 @@ func TestLinksLeadToThePagesOfTheServer(t *testing.T) {
 		}
 	}
 }
+
+// A comment is edited at once when the gate begins to decide about the way back, or a contract is
+// owed: a reader acts on either.
+func TestGistChangesWithTheWayBack(t *testing.T) {
+	before := bottest.Reported(bottest.Confirmed, bottest.Ends(v1alpha1.ReleaseSucceeded, 454)).With(migratedSince)
+	before.App.Status.Schema.Expanded = nil
+	gist := report.Of(&before.App, before.Rel, before.Around).Gist
+	for name, change := range map[string]func(*bottest.Case){"the gate decides": migratedSince, "a contract is owed": owesContract} {
+		after := bottest.Reported(bottest.Confirmed, bottest.Ends(v1alpha1.ReleaseSucceeded, 454)).With(change)
+		if report.Of(&after.App, after.Rel, after.Around).Gist == gist {
+			t.Errorf("%s: the gist is the same", name)
+		}
+	}
+}

@@ -49,6 +49,20 @@ func (o overview) schema() []string {
 	return append(lines, text+".")
 }
 
+// owedContract says in a release's comment that its version owes a contract; "" if it does not.
+func owedContract(v view) string {
+	s := v.app.Status.Schema
+	if s == nil || s.Pending == nil || s.Pending.Release != v.rel.Name {
+		return ""
+	}
+	when := ""
+	if m := v.app.Spec.Migrations; m != nil && m.Contract != nil && m.Contract.When != v1alpha1.ContractOnCommand {
+		when = ", as happens by itself after the hold"
+	}
+	return fmt.Sprintf("🗄️ %s owes its contract; %s runs it%s. From then on %s is refused.", code(v1alpha1.ShortCommit(s.Pending.Commit)),
+		v.command(command.Contract), when, v.command(command.Rollback))
+}
+
 // waitingContract is the contract that has not begun; nil if there is none.
 func (o overview) waitingContract() *v1alpha1.Release {
 	for i := range o.of.Releases {

@@ -75,12 +75,25 @@ func (o overview) status() string {
 		if back.About > 0 {
 			held += ", " + prose.Estimate(back.About) + longer(back.Longer)
 		}
+		if back.IfHealthy != nil {
+			if back.Instant {
+				held = "it still runs"
+			}
+			held += "; " + gateFirst(back)
+		}
 		lines = append(lines, fmt.Sprintf("- %s returns to %s on %s: %s.", code(o.of.RollbackByCommit().String()),
 			code(st.Previous.Short()), st.Previous.Color, held))
 	case last != nil:
 		lines = append(lines, fmt.Sprintf("- The last switch, by %s, went back from %s.", code(last.Release), code(last.From.Short())))
 	}
 	return strings.Join(lines, "\n")
+}
+
+// gateFirst says that the health gate decides about a rollback, and why.
+func gateFirst(back command.WayBack) string {
+	why := back.IfHealthy.Args
+	return fmt.Sprintf("its health gate decides first, since %s changed the database at %s, after users had left it", code(why.Release),
+		prose.Minute(why.At.Time))
 }
 
 // heading names the application and its live version.

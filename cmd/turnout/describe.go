@@ -10,6 +10,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot/report"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 func describeCommand() *cobra.Command {
@@ -67,6 +68,42 @@ func pick(bg *v1alpha1.BlueGreen, all []v1alpha1.Release, name string) (*v1alpha
 		v1alpha1.Shell("turnout", "releases", bg.Name, "--namespace", bg.Namespace))
 }
 
+// besidesUsers are the lines about what a release does beside the served pods: the schema, and the
+// images of workers, singletons and CronJobs.
+func besidesUsers(rel *v1alpha1.Release) []string {
+	var lines []string
+	if m := rel.Status.Migration; m != nil {
+		line := "migration: job " + m.Job
+		switch {
+		case m.Outcome != "":
+			line += ", " + strings.ToLower(string(m.Outcome))
+		case m.StartedAt != nil:
+			line += ", runs"
+		default:
+			line += ", has not started"
+		}
+		if m.StartedAt != nil && m.EndedAt != nil {
+			line += " after " + prose.Span(m.EndedAt.Sub(m.StartedAt.Time))
+		}
+		if m.ExitCode != nil {
+			line += fmt.Sprintf(", exit code %d", *m.ExitCode)
+		}
+		if m.Message != "" {
+			line += ": " + m.Message
+		}
+		lines = append(lines, oneLine(line))
+	}
+	if built := rel.Status.Milestones.Built; built != nil {
+		for _, image := range built.Images {
+			lines = append(lines, oneLine("also built: "+image))
+		}
+	}
+	for _, b := range rel.Status.Milestones.Beside {
+		lines = append(lines, oneLine(fmt.Sprintf("to go back to: %s %s with %s", strings.ToLower(string(b.Kind)), b.Name, b.Image)))
+	}
+	return lines
+}
+
 // printRelease shows a whole release: who asked, what happened, and what was measured.
 func printRelease(out io.Writer, rel *v1alpha1.Release, now time.Time) error {
 	var lines []string
@@ -84,6 +121,7 @@ func printRelease(out io.Writer, rel *v1alpha1.Release, now time.Time) error {
 	if !rel.Status.Phase.Finished() {
 		lines = append(lines, fmt.Sprintf("%s: %s", rel.Name, phaseOf(rel)))
 	}
+	lines = append(lines, besidesUsers(rel)...)
 	if seen := report.Seen(rel.Status.Proof); seen != "" {
 		lines = append(lines, "seen from outside: "+oneLine(seen))
 	}

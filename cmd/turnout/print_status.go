@@ -81,6 +81,8 @@ type rollbackJSON struct {
 	// Why it is not instant, for people, and Because for programs.
 	Why     string        `json:"why,omitempty"`
 	Because *command.Fact `json:"because,omitempty"`
+	// IfHealthy: the version's health gate decides first, and why.
+	IfHealthy *command.Fact `json:"ifHealthy,omitempty"`
 	// Seconds is about how long starting its pods takes; unset if it is instant, or if that
 	// is unknown.
 	Seconds float64 `json:"seconds,omitempty"`
@@ -123,14 +125,18 @@ func stateOf(bg *v1alpha1.BlueGreen, releases []v1alpha1.Release) stateJSON {
 	}
 	if mixed := st.Mixed; mixed != nil && mixed.Back != nil {
 		back := command.FindWayBack(bg, &mixed.Back.To, releases)
-		s.Rollback = &rollbackJSON{To: asVersion(mixed.Back.To), Instant: back.Instant, Because: back.Lacks, Seconds: back.About.Seconds()}
+		s.Rollback = &rollbackJSON{
+			To: asVersion(mixed.Back.To), Instant: back.Instant, Because: back.Lacks, IfHealthy: back.IfHealthy, Seconds: back.About.Seconds(),
+		}
 		if !back.Instant {
 			s.Rollback.Why = terminal(bg).Say(*back.Lacks).Says
 		}
 	} else if last := st.LastSwitch; last != nil && last.Kind == string(v1alpha1.Deploy) && st.Previous != nil {
 		until := last.At.Add(max(bg.Spec.HoldTime(), bg.Spec.DrainTime()))
 		back := command.FindWayBack(bg, st.Previous, releases)
-		s.Rollback = &rollbackJSON{To: asVersion(*st.Previous), Instant: back.Instant, Because: back.Lacks, Seconds: back.About.Seconds()}
+		s.Rollback = &rollbackJSON{
+			To: asVersion(*st.Previous), Instant: back.Instant, Because: back.Lacks, IfHealthy: back.IfHealthy, Seconds: back.About.Seconds(),
+		}
 		if back.Instant {
 			s.Rollback.Until = &until
 		} else {
@@ -154,6 +160,12 @@ func stateOf(bg *v1alpha1.BlueGreen, releases []v1alpha1.Release) stateJSON {
 		}
 	}
 	return s
+}
+
+// gateFirst says that the health gate decides about a rollback, and why.
+func gateFirst(why *command.Fact) string {
+	return fmt.Sprintf("if it passes its health gate, since %s changed the database at %s, after users had left it", why.Args.Release,
+		why.Args.At.UTC().Format("15:04 UTC"))
 }
 
 func findingsOf(bg *v1alpha1.BlueGreen) []findingJSON {
@@ -268,6 +280,9 @@ func printState(out io.Writer, s stateJSON) error {
 		row("rollback", "there is no version to return to")
 	case back.Because != nil && back.Because.Code == command.CodeWayClosed:
 		row("rollback", "%s", back.Why)
+	case back.Instant && back.IfHealthy != nil:
+		row("rollback", "to %s on %s, which is kept running until %s, %s", back.To.Version, back.To.Color, back.Until.UTC().Format("15:04 UTC"),
+			gateFirst(back.IfHealthy))
 	case back.Instant:
 		row("rollback", "to %s on %s, at once: it is kept running until %s", back.To.Version, back.To.Color, back.Until.UTC().Format("15:04 UTC"))
 	case back.Seconds > 0:
@@ -276,6 +291,9 @@ func printState(out io.Writer, s stateJSON) error {
 	default:
 		row("rollback", "to %s on %s, once its pods have started, since %s: how long that takes is unknown", back.To.Version, back.To.Color,
 			back.Why)
+	}
+	if back := s.Rollback; back != nil && back.IfHealthy != nil && !back.Instant {
+		row("", "%s", gateFirst(back.IfHealthy))
 	}
 	w.findings(s.Findings)
 	if seen := report.Seen(s.Proof); seen != "" {
