@@ -51,21 +51,34 @@ func TestOldAndNewReplicasSideBySide(t *testing.T) {
 	older, err := present.Replica()
 	check(t, err)
 	older.Use(buildOlder(t))
+	runs := map[*turnout.Turnout]bool{present: true}
+	run := func(r *turnout.Turnout) {
+		check(t, r.Run(t.Context()))
+		runs[r] = true
+	}
+	end := func(r *turnout.Turnout, how func() error) {
+		check(t, how())
+		runs[r] = false
+	}
 	webhooksTo := func(r *turnout.Turnout) { present.App.SetWebhookURL(r.URL + "/webhook") }
 	t.Cleanup(func() {
 		webhooksTo(present)
-		_ = older.Stop() // it has ended, unless the test failed
-		_ = present.Stop()
-		if err := present.Run(context.Background()); err != nil {
-			t.Error(err)
+		if runs[older] {
+			_ = older.Stop() // the test has failed
+		}
+		if !runs[present] {
+			if err := present.Run(context.Background()); err != nil {
+				t.Error(err)
+			}
 		}
 	})
 
 	// The older one leads alone.
-	check(t, present.Stop())
-	check(t, older.Run(t.Context()))
+	end(present, present.Stop)
+	run(older)
 	webhooksTo(older)
 	a := adoptExample(t, "side-by-side", map[string]any{"promotion": map[string]any{"mode": "Manual"}, "soak": "1s", "drain": "1s"})
+	a.awaitAnswer(a.host(), "200 v1.0.0")
 	failed := a.watchUsers("200 v")
 	first := a.merge("Version two", map[string]string{"VERSION": "v2.0.0\n"})
 	a.follow(first, "the wait for /promote", in(v1alpha1.ReleaseWaiting))
@@ -74,7 +87,7 @@ func TestOldAndNewReplicasSideBySide(t *testing.T) {
 	}
 
 	// The present one comes beside it, and stores a command that the older one may not handle.
-	check(t, present.Run(t.Context()))
+	run(present)
 	webhooksTo(present)
 	a.comment(first.Number, running.writer, "/promote")
 	awaitNewerRecord(a, turnout.Namespace, "Delivery")
@@ -83,14 +96,14 @@ func TestOldAndNewReplicasSideBySide(t *testing.T) {
 	}
 
 	// The older one dies. The present one ends what was begun.
-	check(t, older.Kill())
+	end(older, older.Kill)
 	rel := a.follow(first, "success", in(v1alpha1.ReleaseSucceeded))
 	a.awaitAnswer(a.host(), "v2.0.0")
 	checkOnce(t, a, first, rel)
 
 	// The older one leads again, and gets the next push.
-	check(t, older.Run(t.Context()))
-	check(t, present.Stop())
+	run(older)
+	end(present, present.Stop)
 	webhooksTo(older)
 	before := a.written()
 	second := a.merge("Version three", map[string]string{"VERSION": "v3.0.0\n"})
@@ -101,8 +114,8 @@ func TestOldAndNewReplicasSideBySide(t *testing.T) {
 	}
 
 	// The present one comes back, and the push is not lost.
-	check(t, present.Run(t.Context()))
-	check(t, older.Stop())
+	run(present)
+	end(older, older.Stop)
 	webhooksTo(present)
 	a.follow(second, "the wait for /promote", in(v1alpha1.ReleaseWaiting))
 	a.comment(second.Number, running.writer, "/promote")
