@@ -124,7 +124,7 @@ func (act restoreAct) cannotTakeBack(ctx context.Context, a *attempt) (string, e
 	var problem *v1alpha1.Evidence
 	for range 2 {
 		var unseen error
-		problem, unseen = act.live.askReady(ctx, a, side)
+		problem, unseen = act.live.askReady(ctx, a.work, side)
 		if ctx.Err() != nil {
 			return "", ctx.Err()
 		}

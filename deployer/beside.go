@@ -16,6 +16,7 @@ type beside struct {
 	reaches    *reaches
 	dryRuns    *dryRuns
 	queues     *queueLooks
+	held       *heldLooks
 }
 
 // hear takes note of what a look has read: the releases, and people's commands.
@@ -37,18 +38,21 @@ func (b beside) leave(app client.ObjectKey) {
 	b.reaches.forget(app)
 	b.dryRuns.forget(app)
 	b.queues.forget(app)
+	b.held.forget(app)
 }
 
 // giveUp ends what only the claim's holder does.
 func (b beside) giveUp(bg *v1alpha1.BlueGreen) {
+	app := client.ObjectKeyFromObject(bg)
 	b.endMeasurement(bg)
-	b.calls.leave(client.ObjectKeyFromObject(bg))
+	b.live.end(app)
+	b.held.forget(app)
+	b.calls.leave(app)
 }
 
 // endMeasurement ends the last release's measurement.
 func (b beside) endMeasurement(bg *v1alpha1.BlueGreen) {
 	b.probers.end(client.ObjectKeyFromObject(bg))
-	b.live.end(client.ObjectKeyFromObject(bg))
 }
 
 // unfinished returns the UIDs of the unfinished releases.

@@ -9,6 +9,9 @@ import (
 // contracts lets every version that stays migrate once its hold is over, or on command.
 func contracts(when v1alpha1.ContractTime) func(*v1alpha1.BlueGreen) {
 	return func(bg *v1alpha1.BlueGreen) {
+		if bg.Spec.Gate.Interval.Duration == 0 {
+			bg.Spec.Gate.Interval.Duration = 20 * time.Millisecond // the live version is looked at three times before
+		}
 		bg.Spec.Migrations = &v1alpha1.MigrationsSpec{Contract: &v1alpha1.ContractSpec{
 			Command: []string{"python", "-m", "shop.migrate", "contract"}, Timeout: *duration(time.Hour),
 			When: when,

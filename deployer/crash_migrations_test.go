@@ -197,6 +197,7 @@ var migrationJourneys = []journey{
 		"POST releases",
 		"application: Active",
 		"release: ClaimedAt",
+		"release: Live.KnownAt",
 		"application: Contract",
 		"release: Migration.IntendedAt",
 		"POST jobs",

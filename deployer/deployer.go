@@ -104,6 +104,7 @@ type Deployer struct {
 	reaches      reaches
 	dryRuns      dryRuns
 	queueLooks   queueLooks
+	heldLooks    heldLooks
 	looks        looks
 	wiring       sync.Once
 	looking      looking // built by wired

@@ -13,28 +13,28 @@ type livePods struct{ pods gate.Access }
 
 // askReady sends the gate's requests once to every ready pod of a colour. An unready pod has no
 // users; its caller judges how many may be unready.
-func (l livePods) askReady(ctx context.Context, a *attempt, side track.Side) (problem *v1alpha1.Evidence, unseen error) {
-	plan, err := gate.LivePlanFor(a.bg.Spec.Gate, side)
+func (l livePods) askReady(ctx context.Context, w *work, side track.Side) (problem *v1alpha1.Evidence, unseen error) {
+	plan, err := gate.LivePlanFor(w.bg.Spec.Gate, side)
 	if err != nil {
 		return nil, err
 	}
-	result := gate.Round(ctx, l.pods, plan, a.bg.Spec.Gate.TryTimeout.Duration, side.Ready())
+	result := gate.Round(ctx, l.pods, plan, w.bg.Spec.Gate.TryTimeout.Duration, side.Ready())
 	return result.Problem, result.CouldNotLook
 }
 
 // look looks once at the target, which has users.
 func (l livePods) look(ctx context.Context, a *attempt) track.SoakLook {
-	return l.lookAt(ctx, a, a.o.Target)
+	return l.lookAt(ctx, a.work, a.o.Target)
 }
 
 // lookAt looks once at a colour that has users: how many pods are ready, and whether the ready
 // ones answer the gate's requests.
-func (l livePods) lookAt(ctx context.Context, a *attempt, side track.Side) track.SoakLook {
-	look := track.SoakLook{At: a.o.Now, Restarts: side.Restarts()}
+func (l livePods) lookAt(ctx context.Context, w *work, side track.Side) track.SoakLook {
+	look := track.SoakLook{At: w.o.Now, Restarts: side.Restarts()}
 	if look.Problem = track.TooFewReady(side); look.Problem != nil {
 		return look
 	}
-	look.Problem, look.Unseen = l.askReady(ctx, a, side)
+	look.Problem, look.Unseen = l.askReady(ctx, w, side)
 	return look
 }
 

@@ -22,8 +22,9 @@ const (
 	liveRate = 2
 )
 
-// liveWatching watches the version that users have, from before a migration until users are moved.
-// From then on the release is judged by its own measurement.
+// liveWatching watches the version that users have, from before a migration until all users are moved,
+// or until a contract has ended. From then on a deploy is judged by its own measurement, and
+// [heldWatching] watches between releases.
 type liveWatching struct {
 	live    livePods
 	probers *probers // of its own: a baseline of the measurement discards what came before
@@ -39,16 +40,15 @@ func (l liveWatching) watch(ctx context.Context, a *attempt, s v1alpha1.Step) (p
 		l.probers.end(client.ObjectKeyFromObject(a.bg))
 		return pause{}, nil
 	}
-	watch := track.LiveWatch{Looks: max(a.bg.Spec.Gate.Consecutive, 1), Interval: a.bg.Spec.Gate.Interval.Duration}
-	watch.Tolerance = time.Duration(watch.Looks) * watch.Interval
-	if !track.Migrating(a.rel) && st.Live != nil && st.Live.KnownAt != nil {
-		watch.Interval = max(watch.Interval, liveInterval)
-	}
+	// While users are divided, the release's other looks must go on, and nothing of them ends by this
+	// one: track.CannotRaise keeps the share from growing.
+	divided := a.rel.LastWeight() != nil
+	watch := liveWatchOf(a.bg, !track.Migrating(a.rel) && !divided && st.Live != nil && st.Live.KnownAt != nil)
 	measured, err := l.measured(a)
 	if err != nil {
 		return pause{}, err
 	}
-	moves := s == v1alpha1.StepShift || s == v1alpha1.StepWorkers || s == v1alpha1.StepSwitch
+	moves := !divided && (s == v1alpha1.StepShift || s == v1alpha1.StepWorkers || s == v1alpha1.StepSwitch)
 	look := l.asked(a, measured)
 	if at := watch.NextAt(st.Live); !moves && look.Breach == "" && a.o.Now.Before(at) {
 		a.wakeAt(at)
@@ -57,7 +57,7 @@ func (l liveWatching) watch(ctx context.Context, a *attempt, s v1alpha1.Step) (p
 		}
 		return pause{}, nil
 	}
-	look.SoakLook = l.live.lookAt(ctx, a, a.o.Previous)
+	look.SoakLook = l.live.lookAt(ctx, a.work, watched(a))
 	if ctx.Err() != nil {
 		return pause{}, ctx.Err()
 	}
@@ -72,6 +72,10 @@ func (l liveWatching) watch(ctx context.Context, a *attempt, s v1alpha1.Step) (p
 	case track.LiveUnknown:
 		return l.waitsToKnow(a, look, v), nil
 	case track.LiveSuffers:
+		if divided {
+			l.tellDivided(a, v)
+			return pause{}, nil
+		}
 		return pause{}, l.fault(a, v)
 	case track.LiveFails:
 		if moves {
@@ -85,17 +89,37 @@ func (l liveWatching) watch(ctx context.Context, a *attempt, s v1alpha1.Step) (p
 	return pause{}, nil
 }
 
-// concerns reports whether the release is between its migration and its first move of users, or
-// about to migrate. A migration that an earlier version of Turnout began has no look from before.
+// liveWatchOf is how an application's live version is watched. slow: hours may pass until it ends.
+func liveWatchOf(bg *v1alpha1.BlueGreen, slow bool) track.LiveWatch {
+	watch := track.LiveWatch{Looks: max(bg.Spec.Gate.Consecutive, 1), Interval: bg.Spec.Gate.Interval.Duration}
+	watch.Tolerance = time.Duration(watch.Looks) * watch.Interval
+	if slow {
+		watch.Interval = max(watch.Interval, liveInterval)
+	}
+	return watch
+}
+
+// concerns reports whether the release is between its migration and its switch, or about to migrate. A
+// migration that an earlier version of Turnout began has no look from before.
 func (l liveWatching) concerns(a *attempt, s v1alpha1.Step) bool {
 	st := a.rel.Status
 	switch {
-	case a.rel.Spec.Kind != v1alpha1.Deploy, st.Failure != nil, st.Milestones.SwitchIntendedAt != nil, a.rel.LastWeight() != nil:
+	case st.Failure != nil, watched(a).Replicas == 0: // nobody has users
 		return false
-	case a.o.Previous.Replicas == 0: // nobody has users
+	case a.rel.Spec.Contract != nil:
+		return a.rel.Spec.Contract.Done == "" && (st.Live != nil || st.Migration == nil)
+	case a.rel.Spec.Kind != v1alpha1.Deploy, st.Milestones.SwitchIntendedAt != nil:
 		return false
 	}
 	return st.Live != nil || s == v1alpha1.StepExpand && st.Migration == nil
+}
+
+// watched is the version that users have while a release migrates.
+func watched(a *attempt) track.Side {
+	if a.rel.Spec.Contract != nil {
+		return a.o.Sides[a.o.Routes.Live()]
+	}
+	return a.o.Previous
 }
 
 // measured is the prober of the public address; nil if there is none to ask. Before the migration it
@@ -103,6 +127,10 @@ func (l liveWatching) concerns(a *attempt, s v1alpha1.Step) bool {
 func (l liveWatching) measured(a *attempt) (*measurement, error) {
 	key, uid, st := client.ObjectKeyFromObject(a.bg), string(a.rel.UID), a.rel.Status.Live
 	if a.bg.Spec.URL == "" || a.bg.Spec.Proof.BaselineTime() == 0 {
+		return nil, nil
+	}
+	if a.rel.LastWeight() != nil { // both versions answer, which the release measures itself
+		l.probers.end(key)
 		return nil, nil
 	}
 	m := l.probers.get(key, uid)
@@ -162,7 +190,7 @@ func (l liveWatching) begin(a *attempt, m *measurement) {
 
 // waitsToKnow is the wait until it is known how the live version fares without the migration.
 func (l liveWatching) waitsToKnow(a *attempt, look track.LiveLook, v track.LiveVerdict) pause {
-	object, until := a.o.Previous.Deployment, v.At
+	object, until := watched(a).Deployment, v.At
 	if look.Full.After(until) {
 		object, until = a.bg.Spec.URL, look.Full
 	}
@@ -183,12 +211,20 @@ func waitsForLive(a *attempt, v track.LiveVerdict) pause {
 	}
 }
 
+// tellDivided says that the version suffers which the other users of a canary have. Its users stay, and
+// so do those of the new version: nothing shows that they would be better off elsewhere.
+func (l liveWatching) tellDivided(a *attempt, v track.LiveVerdict) {
+	a.finding(fmt.Sprintf("the version that the other users have, %s, suffers since %s, and did not before this release's migration: %s; "+
+		"nobody else is moved meanwhile. Look at the database; /cancel brings all users back to that version",
+		a.rel.Status.Milestones.Previous.Short(), track.Clock(v.Since), v.Message))
+}
+
 // fault ends a release whose migration makes the live version suffer. The migration is not killed: a
 // person decides about data.
 func (l liveWatching) fault(a *attempt, v track.LiveVerdict) error {
 	st := a.rel.Status
 	f := releaseFault(v1alpha1.FailedLiveSuffers, "the live version %s suffers since %s, and did not before this release's migration: %s",
-		st.Milestones.Previous.Short(), track.Clock(v.Since), v.Message)
+		watchedVersion(a).Short(), track.Clock(v.Since), v.Message)
 	f.about.since = &metav1.Time{Time: v.Since}
 	if v.Evidence != nil {
 		f.evidence = []v1alpha1.Evidence{*v.Evidence}
@@ -197,13 +233,26 @@ func (l liveWatching) fault(a *attempt, v track.LiveVerdict) error {
 	case m == nil:
 	case track.Migrating(a.rel):
 		f.message += fmt.Sprintf("; users were not moved, and job %s runs on: look at the database, and stop the job if it is the cause", m.Job)
-		f.commands = v1alpha1.Commands(
-			v1alpha1.Shell("kubectl", "logs", "job/"+m.Job, "-n", a.bg.Namespace, "--all-containers"),
-			v1alpha1.Shell("kubectl", "patch", "job", m.Job, "-n", a.bg.Namespace, "--type", "merge", "-p", `{"spec":{"suspend":true}}`))
+		f.commands = stopsMigration(a.bg, m.Job)
 	default:
 		f.message += fmt.Sprintf("; users were not moved; job %s ended at %s, and Turnout does not revert it: look at the database", m.Job,
 			track.Clock(m.EndedAt.Time))
 		f.commands = v1alpha1.Commands(v1alpha1.Shell("kubectl", "logs", "job/"+m.Job, "-n", a.bg.Namespace, "--all-containers"))
 	}
 	return f
+}
+
+// watchedVersion is the version that users have while a release migrates, as the release knows it.
+func watchedVersion(a *attempt) v1alpha1.Version {
+	if p := a.rel.Status.Milestones.Previous; p != nil {
+		return *p
+	}
+	return version(watched(a))
+}
+
+// stopsMigration are the commands that show what a migration does, and stop it.
+func stopsMigration(bg *v1alpha1.BlueGreen, job string) []v1alpha1.ShellCommand {
+	return v1alpha1.Commands(
+		v1alpha1.Shell("kubectl", "logs", "job/"+job, "-n", bg.Namespace, "--all-containers"),
+		v1alpha1.Shell("kubectl", "patch", "job", job, "-n", bg.Namespace, "--type", "merge", "-p", `{"spec":{"suspend":true}}`))
 }

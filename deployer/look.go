@@ -48,6 +48,7 @@ type looking struct {
 	minimum     minimum
 	migrating   migrating
 	contracting contracting
+	held        heldWatching
 	status      appStatus
 	telling     telling
 	withdrawal  withdrawal
@@ -171,6 +172,7 @@ func (l looking) run(ctx context.Context, w *work) error {
 			return err
 		}
 	}
+	l.held.watch(ctx, w, active)
 	l.following.follow(ctx, w, active)
 	l.keeping.note(w)
 	l.scaling.scale(ctx, w, active)

@@ -38,7 +38,7 @@ func (d *Deployer) wire() looking {
 		status: p.status, telling: telling, withdrawal: withdrawal{telling},
 		beside: beside{
 			looks: &d.looks, calls: &d.calls, probers: &d.probers, live: &d.live, asks: &d.asks, maps: &d.maps, reaches: &d.reaches,
-			dryRuns: &d.dryRuns, queues: &d.queueLooks,
+			dryRuns: &d.dryRuns, queues: &d.queueLooks, held: &d.heldLooks,
 		},
 		inspection: inspection{
 			cached: d.Client, uncached: d.Routes.Reader, resolve: d.Resolve, facts: &d.facts, telling: telling,
@@ -60,5 +60,6 @@ func (d *Deployer) wire() looking {
 		},
 		keeping: keeping{telling}, scaling: scaling{workload.Scalers{Workloads: d.Workloads}},
 		minimum: minimum{d.Workloads}, migrating: p.migrating,
+		held: heldWatching{live: p.live, probers: &d.live, address: p.measuring.address, looks: &d.heldLooks, telling: telling},
 	}
 }

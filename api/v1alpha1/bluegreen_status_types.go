@@ -149,7 +149,8 @@ type BlueGreenStatus struct {
 	Findings []Finding `json:"findings,omitempty"`
 
 	// Conditions of the application; see [ConditionReady], [ConditionSwitchUnconfirmed],
-	// [ConditionWithdrawUnconfirmed], [ConditionMetricsUnusable] and [ConditionWorkersKept].
+	// [ConditionWithdrawUnconfirmed], [ConditionMetricsUnusable], [ConditionWorkersKept] and
+	// [ConditionLiveSuffers].
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`

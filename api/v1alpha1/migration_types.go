@@ -280,3 +280,15 @@ func (c *ContractStatus) ClosedAt() metav1.Time {
 func (c *ContractStatus) Settled() bool {
 	return c.Outcome != "" && c.Outcome != MigrationFailed && c.Outcome != MigrationUnknown || c.DoneBy != ""
 }
+
+// ConditionLiveSuffers of a BlueGreen: True while the version that users have fails since its
+// database's schema was changed, and no deploy or rollback is under way: until the end of hold, while
+// a migration runs whose release has ended, and for spec.soak after a contract. It keeps nothing from
+// running; the message names the ways out.
+const ConditionLiveSuffers = "LiveSuffers"
+
+// Reasons of [ConditionLiveSuffers].
+const (
+	ReasonPodsFail     = "PodsFail"     // its pods are not ready, or do not answer the gate's requests as they should
+	ReasonAddressFails = "AddressFails" // the public address fails as it did not before
+)

@@ -147,3 +147,84 @@ func (w LiveWatch) tolerance(e *v1alpha1.Evidence) time.Duration {
 	}
 	return w.Tolerance
 }
+
+// SchemaWatch is why the live version is watched although no deploy or rollback is under way.
+type SchemaWatch struct {
+	// About identifies it: a new one begins anew.
+	About string
+	// Change names what changed the schema, for people.
+	Change string
+	// Release with that migration; nil if it is gone.
+	Release *v1alpha1.Release
+	// Job that still runs; "" if none does.
+	Job string
+	// Until is when it ends by itself; zero while something else ends it.
+	Until time.Time
+}
+
+// WatchesSchema decides whether the live version is to be watched between releases: while a migration
+// runs whose release has ended, for soak after a contract, and until the end of hold after a switch
+// with a migration, or back from one.
+func WatchesSchema(bg *v1alpha1.BlueGreen, routes Routes, releases []v1alpha1.Release, now time.Time) (SchemaWatch, bool) {
+	live := routes.Live()
+	for i := range releases {
+		if r := &releases[i]; Migrating(r) && (r.Status.Failure != nil || r.Status.Phase.Finished()) && r.Status.Migration.ResumedAt != nil {
+			job := r.Status.Migration.Job
+			return SchemaWatch{
+				About: "runs " + job + " " + string(live), Change: "job " + job + " is changing the schema of its database", Release: r, Job: job,
+			}, true
+		}
+	}
+	s, last := bg.Status.Schema, bg.Status.LastSwitch
+	if s == nil {
+		return SchemaWatch{}, false
+	}
+	if c := s.Contract; c != nil && c.EndedAt != nil && now.Before(c.EndedAt.Add(bg.Spec.SoakTime())) &&
+		(last == nil || last.At.Before(c.EndedAt)) {
+		return SchemaWatch{
+			About: "contract " + c.UID, Change: "contract " + c.Release + " changed the schema of its database",
+			Release: releaseNamed(releases, c.Release), Until: c.EndedAt.Add(bg.Spec.SoakTime()),
+		}, true
+	}
+	if last == nil || last.Shrunk || live == "" || live != last.To.Color {
+		return SchemaWatch{}, false
+	}
+	for _, e := range s.Expanded {
+		if e.Release == last.Release || e.Release == last.From.Release {
+			return SchemaWatch{
+				About: "hold " + last.UID + " " + last.Kind, Change: e.Release + " changed the schema of its database",
+				Release: releaseNamed(releases, e.Release),
+			}, true
+		}
+	}
+	return SchemaWatch{}, false
+}
+
+func releaseNamed(releases []v1alpha1.Release, name string) *v1alpha1.Release {
+	for i := range releases {
+		if releases[i].Name == name {
+			return &releases[i]
+		}
+	}
+	return nil
+}
+
+// Begin returns the status of the live version when such a watch begins. Of a migration that ran while
+// the same version was live, its release knows how that one fared before; after a switch the soak
+// has shown that the new one is well.
+func (s SchemaWatch) Begin(now time.Time) v1alpha1.LiveStatus {
+	at := metav1.NewMicroTime(now)
+	began := v1alpha1.LiveStatus{BeganAt: at, KnownAt: &at}
+	if s.Release == nil || s.Release.Status.Live == nil {
+		return began
+	}
+	if s.Job != "" || s.Release.Spec.Contract != nil {
+		began = *s.Release.Status.Live.DeepCopy()
+		if began.KnownAt == nil {
+			began.KnownAt = &at
+		}
+		return began
+	}
+	began.Address = s.Release.Status.Live.Address.DeepCopy()
+	return began
+}

@@ -115,6 +115,9 @@ func CannotRaise(r *v1alpha1.Release, o Observed) *v1alpha1.Waiting {
 		return lacks("not every pod of deployment %s runs what was staged: %s", t.Deployment, t.Progress)
 	case !bigEnough(r, o):
 		return lacks("deployment %s has the size %d, and the users need %d", t.Deployment, t.Replicas, o.Size)
+	case r.Status.Live != nil && r.Status.Live.FailingSince != nil:
+		return lacks("deployment %s, which the other users have, fails since %s, after the migration", o.Previous.Deployment,
+			Clock(r.Status.Live.FailingSince.Time))
 	case !o.Holds:
 		return lacks("the pods of deployment %s were not found well when they were watched last", t.Deployment)
 	}
