@@ -22,23 +22,32 @@ import (
 func TestRollbacksAndAContractEndInOneOfTheTwo(t *testing.T) {
 	t.Parallel()
 	const people = 50
-	claim := func(body string) bool { // the claim, or another write of the application before the intent
-		return strings.Contains(body, `"release":"my-python-app-contract-`) && !strings.Contains(body, `"intendedAt"`)
+	const status = "PUT bluegreens/my-python-app/status"
+	claim := func(what, body string) bool { // the claim, or another write of the application before the intent
+		return what == status && strings.Contains(body, `"release":"my-python-app-contract-`) && !strings.Contains(body, `"intendedAt"`)
 	}
-	intent := func(body string) bool { return strings.Contains(body, `"intendedAt"`) }
+	intent := func(what, body string) bool { return what == status && strings.Contains(body, `"intendedAt"`) }
+	begun := func(what, _ string) bool { return what == "POST releases" }
 	for name, c := range map[string]struct {
-		// written is after which write of the application they write their releases; nil is without
-		// an order.
-		written func(body string) bool
+		// when is when the contract begins: on command, or by itself as soon as the hold is over.
+		when v1alpha1.ContractTime
+		// written is after which write of the deployer they write their releases; nil is without an
+		// order.
+		written func(what, body string) bool
 		back    bool // users go back
 	}{
-		"before the intent": {claim, true},
-		"after the intent":  {intent, false},
-		"at any time":       {nil, false},
+		"before the intent":                     {v1alpha1.ContractOnCommand, claim, true},
+		"after the intent":                      {v1alpha1.ContractOnCommand, intent, false},
+		"at any time":                           {v1alpha1.ContractOnCommand, nil, false},
+		"at the end of hold, before its claim":  {v1alpha1.ContractAfterHold, begun, true},
+		"at the end of hold, before its intent": {v1alpha1.ContractAfterHold, claim, true},
+		"at the end of hold, after its intent":  {v1alpha1.ContractAfterHold, intent, false},
+		"at the end of hold, without any order": {v1alpha1.ContractAfterHold, nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, contracts(v1alpha1.ContractOnCommand), holds(0))
+			byItself := c.when == v1alpha1.ContractAfterHold
+			w := newWorld(t, contracts(c.when), holds(map[bool]time.Duration{true: time.Hour}[byItself]))
 			w.confirmable()
 			var all sync.WaitGroup
 			asked := make(chan struct{}) // closed when they write
@@ -47,8 +56,7 @@ func TestRollbacksAndAContractEndInOneOfTheTwo(t *testing.T) {
 			cfg.Wrap(func(next http.RoundTripper) http.RoundTripper {
 				return roundTripper(func(req *http.Request) (*http.Response, error) {
 					resp, err := next.RoundTrip(req)
-					if err == nil && resp.StatusCode < 300 && c.written != nil && describe(req) == "PUT bluegreens/my-python-app/status" &&
-						c.written(bodyOf(req)) {
+					if err == nil && resp.StatusCode < 300 && c.written != nil && c.written(describe(req), bodyOf(req)) {
 						ask()
 						all.Wait() // the deployer goes on when all are recorded
 					}
@@ -57,7 +65,9 @@ func TestRollbacksAndAContractEndInOneOfTheTwo(t *testing.T) {
 			})
 			w.runWith(cfg)
 			w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
-			w.awaitShrunk(v1alpha1.Blue)
+			if !byItself {
+				w.awaitShrunk(v1alpha1.Blue)
+			}
 			w.settled()
 			back := w.rollbackOfLast()
 			for range people {
@@ -68,7 +78,7 @@ func TestRollbacksAndAContractEndInOneOfTheTwo(t *testing.T) {
 					}
 				})
 			}
-			contract := w.contract(1)
+			contract := w.beginContract(byItself)
 			if c.written == nil {
 				ask()
 			}
@@ -82,6 +92,16 @@ func TestRollbacksAndAContractEndInOneOfTheTwo(t *testing.T) {
 			}
 		})
 	}
+}
+
+// beginContract lets the contract of commit a begin: by itself at the end of the hold, or on command.
+func (w *world) beginContract(byItself bool) *v1alpha1.Release {
+	w.t.Helper()
+	if !byItself {
+		return w.contract(1)
+	}
+	w.configure(`{"hold":"1ms"}`)
+	return w.ofContract("a")
 }
 
 // expectOneOfTwo checks that either the contract or the rollback came through.

@@ -59,6 +59,25 @@ func TestAContractFollowsTheHoldAndClosesTheWayBack(t *testing.T) {
 	}
 }
 
+// Until then a rollback is instant, and needs what the contract would remove.
+func TestAContractByItselfWaitsForTheEndOfTheHold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, contracts(v1alpha1.ContractAfterHold), holds(time.Hour))
+	w.confirmable()
+	w.run()
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+	w.settled()
+	w.awaitLooks()
+	all, err := w.record().Releases(t.Context(), keyOf(w.application()))
+	check(t, err)
+	if len(all) != 1 || all[0].Name != rel.Name {
+		t.Errorf("during the hold there are %d releases", len(all))
+	}
+	w.expectSizes(1, 1)
+	w.configure(`{"hold":"1ms"}`)
+	w.awaitPhase(w.ofContract("a"), v1alpha1.ReleaseSucceeded)
+}
+
 func TestAContractThatChangedNothingOpensTheWayBack(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, contracts(v1alpha1.ContractAfterHold), holds(0))
