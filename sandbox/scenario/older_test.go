@@ -67,7 +67,7 @@ func TestOldAndNewReplicasSideBySide(t *testing.T) {
 			_ = older.Stop() // the test has failed
 		}
 		if !runs[present] {
-			if err := present.Run(context.Background()); err != nil {
+			if err := present.Run(context.WithoutCancel(t.Context())); err != nil {
 				t.Error(err)
 			}
 		}
