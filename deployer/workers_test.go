@@ -7,9 +7,11 @@ import (
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/track"
+	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
 // workersSize is that of the worker on the live side.
@@ -284,4 +286,34 @@ func TestWorkersFollowUsersAfterInterference(t *testing.T) {
 	w.patch(w.worker(v1alpha1.Green, 0), `{"spec":{"replicas":1}}`)
 	w.awaitLooks()
 	w.expectWorkers(workersSize, 1, true) // whoever scales it now wins
+}
+
+// A process may act on what it observed before another one wrote a worker: each of its writes is
+// refused, although it reads the Deployment again.
+func TestWritesOfWorkersFromAnEarlierLookFail(t *testing.T) {
+	t.Parallel()
+	w := newWorldWithWorker(t)
+	bg, workers := w.application(), workload.Workers{Workloads: &workload.Workloads{Client: w.kube, Reader: w.kube}}
+	observe := func() track.Worker {
+		all, err := workers.Observe(t.Context(), bg)
+		check(t, err)
+		return all[0]
+	}
+	early := observe()
+	check(t, workers.Recall(t.Context(), bg, early.Sides[v1alpha1.Blue], workersSize, "a back"))
+	check(t, workers.Stop(t.Context(), bg, early.Sides[v1alpha1.Green], "a back"))
+	for name, now := range map[string]track.Worker{"as observed before": early, "of what was undone": observe()} {
+		_, started := workers.Start(t.Context(), bg, now, workload.StartRequest{
+			Target: v1alpha1.Green, Image: "gcr.io/acme-prod/my-python-app@sha256:" + strings.Repeat("a", 64), Release: "a", By: "a", Replicas: 2,
+		})
+		for what, err := range map[string]error{
+			"start": started, "stop": workers.Stop(t.Context(), bg, now.Sides[v1alpha1.Blue], "a"),
+			"recall": workers.Recall(t.Context(), bg, now.Sides[v1alpha1.Green], 1, "a"),
+		} {
+			if !apierrors.IsConflict(err) {
+				t.Errorf("%s %s ends with %v, want a conflict", what, name, err)
+			}
+		}
+	}
+	w.expectWorkers(workersSize, 0, false)
 }
