@@ -43,7 +43,7 @@ type Deliveries interface {
 	Delete(ctx context.Context, d *v1alpha1.Delivery) error
 }
 
-// ErrRace says that somebody else wrote the delivery since it was read.
+// ErrRace says that somebody else wrote the delivery, or what was published, since it was read.
 var ErrRace = errors.New("it was written by somebody else")
 
 // Inbox handles events durably. The webhook and the sweep of every replica store them with

@@ -36,3 +36,6 @@ func (m *memory) latest(rel *v1alpha1.Release) *v1alpha1.GitHubStatus {
 func (m *memory) keep(uid releaseID, status *v1alpha1.GitHubStatus) {
 	m.last.put(uid, status.DeepCopy())
 }
+
+// forget drops what is remembered of a release.
+func (m *memory) forget(uid releaseID) { m.last.forget(uid) }

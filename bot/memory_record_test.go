@@ -240,6 +240,9 @@ func (m *memoryRecord) PublishGitHub(_ context.Context, rel *v1alpha1.Release, s
 		if stored == nil || stored.UID != rel.UID {
 			return bot.ErrNotFound
 		}
+		if !stored.Status.GitHub.Same(rel.Status.GitHub) {
+			return bot.ErrRace
+		}
 		stored.Status.GitHub = s.DeepCopy()
 		return nil
 	})

@@ -52,11 +52,18 @@ func (p *Publisher) Publish(ctx context.Context, rel *v1alpha1.Release) (again t
 		p.Log.WarnContext(ctx, "github limits our requests", "release", rel.Name, "wait", wait, "error", err)
 		return wait, nil // the next call does the rest
 	}
-	if errors.Is(err, ErrNotFound) {
+	switch {
+	case errors.Is(err, ErrNotFound):
 		return 0, nil // deleted meanwhile
+	case errors.Is(err, ErrRace), errors.Is(err, errStoodStill):
+		p.Log.InfoContext(ctx, "published beside another process", "release", rel.Name, "error", err)
+		return afterRace, nil // what that one did is read first
 	}
 	return t.again, err
 }
+
+// afterRace is how long a watch may take to bring what another process has written.
+const afterRace = time.Second
 
 // granted returns a release's application, nil without the grant, and all granted
 // applications of its repository. Without this check, the right to write a Release would be

@@ -195,12 +195,16 @@ func (k talk) write(ctx context.Context, d draft, known knownComment) (int64, er
 // intent without an outcome is from a call that ended early, so this one waits, and looks
 // for the comment. If there is none, it may still appear, see [thread.settle].
 func (k talk) createComment(ctx context.Context, d draft, again bool) (int64, error) {
-	err := k.recordComment(ctx, d, v1alpha1.CommentStatus{IntendedAt: timestamp()}, func(s *v1alpha1.GitHubStatus) {
+	now := timestamp()
+	err := k.recordComment(ctx, d, v1alpha1.CommentStatus{IntendedAt: now}, func(s *v1alpha1.GitHubStatus) {
 		if again {
-			s.DoubtSince = timestamp()
+			s.DoubtSince = now
 		}
 	})
 	if err != nil {
+		return 0, err
+	}
+	if err := inTime(now); err != nil {
 		return 0, err
 	}
 	return k.t.GitHub.CreateComment(ctx, k.t.app.Spec.Repository, d.number, d.body)

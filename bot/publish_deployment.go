@@ -142,13 +142,17 @@ func (b tab) createDeployment(ctx context.Context, rel *v1alpha1.Release, want *
 			})
 		}
 	}
+	now := timestamp()
 	err := b.t.record(ctx, rel, func(s *v1alpha1.GitHubStatus) {
-		s.DeploymentIntendedAt = timestamp()
+		s.DeploymentIntendedAt = now
 		if intended != nil {
-			s.DoubtSince = timestamp()
+			s.DoubtSince = now
 		}
 	})
 	if err != nil {
+		return err
+	}
+	if err := inTime(now); err != nil {
 		return err
 	}
 	id, err := b.t.GitHub.CreateDeployment(ctx, b.t.app.Spec.Repository, *want)

@@ -2,6 +2,7 @@ package bot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -61,11 +62,15 @@ func (t *thread) around() report.Around {
 	return report.Around{Web: t.Web, Applications: t.apps, Releases: t.releases}
 }
 
-// record changes a release's status.github, durably, then in memory.
+// record changes a release's status.github, durably, then in memory. If another process has written
+// it, what this one remembers is wrong.
 func (t *thread) record(ctx context.Context, rel *v1alpha1.Release, change func(*v1alpha1.GitHubStatus)) error {
 	next := rel.Status.GitHub.DeepCopy()
 	change(next)
 	if err := t.Record.PublishGitHub(ctx, rel, *next); err != nil {
+		if errors.Is(err, ErrRace) {
+			t.memory.forget(rel.UID)
+		}
 		return fmt.Errorf("recording what was published of %s: %w", rel.Name, err)
 	}
 	rel.Status.GitHub = next
@@ -77,6 +82,18 @@ func (t *thread) record(ctx context.Context, rel *v1alpha1.Release, change func(
 // written it, or may still do so.
 func (t *thread) doubt(ctx context.Context, rel *v1alpha1.Release) error {
 	return t.record(ctx, rel, func(s *v1alpha1.GitHubStatus) { s.DoubtSince = timestamp() })
+}
+
+// errStoodStill: another process may have taken over, and made what this one was about to make.
+var errStoodStill = errors.New("this process stood still before a request to GitHub; it will look there first")
+
+// inTime reports whether to make what was intended then. Whoever takes over waits for the whole grace
+// before making it, too.
+func inTime(intended *metav1.Time) error {
+	if time.Since(intended.Time) > defaultGrace/2 {
+		return errStoodStill
+	}
+	return nil
 }
 
 // timestamp is now, in the precision of the record.

@@ -50,8 +50,9 @@ type Record interface {
 	Unlock(ctx context.Context, app types.NamespacedName, by string) (*v1alpha1.Lock, error)
 
 	// PublishGitHub replaces a release's status.github, by server-side apply under the
-	// bot's own field manager. It writes no other part of the status. It returns
-	// ErrNotFound if the release was deleted.
+	// bot's own field manager. It writes no other part of the status. It returns ErrRace if the
+	// record does not have rel's status.github any more, and ErrNotFound if the release was
+	// deleted.
 	PublishGitHub(ctx context.Context, rel *v1alpha1.Release, s v1alpha1.GitHubStatus) error
 }
 

@@ -84,17 +84,18 @@ func (c lockChange) write(ctx context.Context, r *Record) error {
 	}
 }
 
-// PublishGitHub writes a release's status.github by server-side apply, and no other field.
+// ErrPublished says that another process wrote status.github of a release since it was read.
+var ErrPublished = errors.New("status.github was written by another process since it was read")
+
+// publishTries is how often a write of status.github begins again because the deployer wrote the
+// release in between.
+const publishTries = 8
+
+// PublishGitHub replaces a release's status.github by server-side apply, and no other field. It changes
+// what rel has there: if the record has something else by now, it writes nothing, and the error
+// is [ErrPublished]. So a process that stood still, and lost its lease meanwhile, does not erase what
+// its successor has written down, such as its doubt that something was made twice.
 func (r *Record) PublishGitHub(ctx context.Context, rel *v1alpha1.Release, s v1alpha1.GitHubStatus) error {
-	now, err := r.Release(ctx, client.ObjectKeyFromObject(rel))
-	if err != nil {
-		return err
-	}
-	if now.UID != rel.UID {
-		// The API server does not compare UIDs when it applies a status.
-		gone := apierrors.NewNotFound(v1alpha1.GroupVersion.WithResource("releases").GroupResource(), rel.Name)
-		return fmt.Errorf("release %s/%s was deleted and made again: %w", rel.Namespace, rel.Name, gone)
-	}
 	if err := FitGitHub(&s); err != nil {
 		return fmt.Errorf("release %s/%s: %w", rel.Namespace, rel.Name, err)
 	}
@@ -102,12 +103,32 @@ func (r *Record) PublishGitHub(ctx context.Context, rel *v1alpha1.Release, s v1a
 	if err != nil {
 		return err
 	}
-	//nolint:staticcheck // the typed Apply needs generated apply configurations, which this API does not have
-	err = r.Client.Status().Patch(ctx, patch, client.Apply, client.FieldOwner(v1alpha1.BotManager), client.ForceOwnership)
-	if err != nil {
-		return fmt.Errorf("writing status.github of release %s/%s: %w", rel.Namespace, rel.Name, err)
+	for range publishTries {
+		now, err := r.Release(ctx, client.ObjectKeyFromObject(rel))
+		if err != nil {
+			return err
+		}
+		if now.UID != rel.UID {
+			// The API server does not compare UIDs when it applies a status.
+			gone := apierrors.NewNotFound(v1alpha1.GroupVersion.WithResource("releases").GroupResource(), rel.Name)
+			return fmt.Errorf("release %s/%s was deleted and made again: %w", rel.Namespace, rel.Name, gone)
+		}
+		if !now.Status.GitHub.Same(rel.Status.GitHub) {
+			return fmt.Errorf("release %s/%s: %w", rel.Namespace, rel.Name, ErrPublished)
+		}
+		patch := patch.DeepCopy()
+		patch.SetResourceVersion(now.ResourceVersion)
+		//nolint:staticcheck // the typed Apply needs generated apply configurations, which this API does not have
+		err = r.Client.Status().Patch(ctx, patch, client.Apply, client.FieldOwner(v1alpha1.BotManager), client.ForceOwnership)
+		if err == nil {
+			return nil
+		}
+		if !apierrors.IsConflict(err) {
+			return fmt.Errorf("writing status.github of release %s/%s: %w", rel.Namespace, rel.Name, err)
+		}
 	}
-	return nil
+	return fmt.Errorf("writing status.github of release %s/%s: the release was written %d times meanwhile", rel.Namespace, rel.Name,
+		publishTries)
 }
 
 // githubApply returns the object to apply: only identity and status.github.

@@ -376,7 +376,9 @@ func TestBotAndDeployerKeepEachOthersStatus(t *testing.T) {
 	}
 	check(t, write(rel, "building"))
 	slow := rel.DeepCopy()
-	check(t, r.PublishGitHub(t.Context(), rel, v1alpha1.GitHubStatus{DeploymentID: 7, PullRequests: []int{1, 2}}))
+	first := v1alpha1.GitHubStatus{DeploymentID: 7, PullRequests: []int{1, 2}}
+	check(t, r.PublishGitHub(t.Context(), rel, first))
+	rel.Status.GitHub = &first
 	check(t, r.PublishGitHub(t.Context(), rel, v1alpha1.GitHubStatus{DeploymentID: 7, Reaction: "eyes"}))
 
 	// Publishing does not race with the deployer, but another deployer's write does.
@@ -392,6 +394,58 @@ func TestBotAndDeployerKeepEachOthersStatus(t *testing.T) {
 	}
 	if diff := cmp.Diff(&v1alpha1.GitHubStatus{DeploymentID: 7, Reaction: "eyes"}, got.Status.GitHub); diff != "" {
 		t.Errorf("the bot's status (-want +got):\n%s", diff)
+	}
+}
+
+// A process stood still after it had read a release. What its successor wrote since then stays, also if
+// that arrives between its look and its write; the deployer's writes do not stop it.
+func TestLatePublisherChangesNothing(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		between func(t *testing.T, r *record.Record, rel *v1alpha1.Release) error
+		stops   bool
+	}{
+		"the successor publishes": {func(t *testing.T, r *record.Record, rel *v1alpha1.Release) error {
+			t.Helper()
+			return r.PublishGitHub(t.Context(), rel, v1alpha1.GitHubStatus{DeploymentID: 8})
+		}, true},
+		"the deployer writes": {func(t *testing.T, r *record.Record, rel *v1alpha1.Release) error {
+			t.Helper()
+			now, err := r.Release(t.Context(), client.ObjectKeyFromObject(rel))
+			if err != nil {
+				return err
+			}
+			read := now.Status.DeepCopy()
+			now.Status.Message = "built"
+			return r.UpdateRelease(t.Context(), now, read)
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, bg := newApplication(t)
+			rel := submit(t, r, deploy(bg))
+			var once sync.Once
+			slow := *r
+			slow.Client = interceptor.NewClient(kube, interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string,
+				o client.Object, p client.Patch, opts ...client.SubResourcePatchOption,
+			) error {
+				once.Do(func() { check(t, tt.between(t, r, rel)) })
+				return c.SubResource(sub).Patch(ctx, o, p, opts...)
+			}})
+			err := slow.PublishGitHub(t.Context(), rel, v1alpha1.GitHubStatus{DeploymentID: 7})
+			if errors.Is(err, record.ErrPublished) != tt.stops || !tt.stops && err != nil {
+				t.Errorf("the late write is %v", err)
+			}
+			want := int64(7)
+			if tt.stops {
+				want = 8
+			}
+			got, err := r.Release(t.Context(), client.ObjectKeyFromObject(rel))
+			check(t, err)
+			if got.Status.GitHub == nil || got.Status.GitHub.DeploymentID != want {
+				t.Errorf("the record has %+v, want deployment %d", got.Status.GitHub, want)
+			}
+		})
 	}
 }
 

@@ -62,6 +62,8 @@ func translate(err error) error {
 		return fmt.Errorf("%w: %w", bot.ErrIdentity, err)
 	case errors.Is(err, record.ErrSet):
 		return fmt.Errorf("%w: %w", bot.ErrSet, err)
+	case errors.Is(err, record.ErrPublished):
+		return fmt.Errorf("%w: %w", bot.ErrRace, err)
 	case apierrors.IsNotFound(err):
 		return fmt.Errorf("%w: %w", bot.ErrNotFound, err)
 	}
