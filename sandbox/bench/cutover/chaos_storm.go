@@ -61,6 +61,9 @@ func (c *chaos) strike(ctx context.Context) error {
 		c.say("Kubernetes: %s for %.1f s", kind, d.Seconds())
 		c.api.Fail(kind, d, faultShare)
 	case 4:
+		if c.compute.Waiting() > 0 {
+			return nil // a row of failures would only hold up whoever asks next
+		}
 		kind, times := c.ways.compute.deal(c.rng), 1+c.rng.IntN(3)
 		c.say("the load balancer's API: %s, %d times", kind, times)
 		c.compute.FailNext(kind, times)

@@ -20,9 +20,11 @@ import (
 
 // settled waits until GitHub shows every release as ended, after the storm.
 func (c *chaos) settled(ctx context.Context, lanes []*laneOf) {
+	by := time.Now().Add(chaosPatience) // for all together
 	for _, l := range lanes {
 		state := ""
-		err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, chaosPatience, true, func(context.Context) (bool, error) {
+		left := max(time.Until(by), time.Second)
+		err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, left, true, func(context.Context) (bool, error) {
 			var open []string
 			for _, d := range l.repo.Deployments() {
 				if s := d.State(); s == "" || s == "in_progress" || s == "queued" || s == "pending" {

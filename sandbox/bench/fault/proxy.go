@@ -126,6 +126,13 @@ func (p *Proxy) FailNext(kind Kind, times int) {
 	p.queued = append(p.queued, slices.Repeat([]Kind{kind}, times)...)
 }
 
+// Waiting is how many of them have met no request yet.
+func (p *Proxy) Waiting() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.queued)
+}
+
 // Hits counts the requests that failed, or the watches that ended, by kind.
 func (p *Proxy) Hits() map[Kind]int {
 	p.mu.Lock()

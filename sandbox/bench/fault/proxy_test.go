@@ -150,6 +150,9 @@ func TestTheNextRequestsFail(t *testing.T) {
 	p, done := api(t)
 	p.FailNext(Unavailable, 2)
 	p.FailNext(Limited, 1)
+	if n := p.Waiting(); n != 3 {
+		t.Errorf("%d wait, want 3", n)
+	}
 	for i, want := range []int{http.StatusInternalServerError, http.StatusInternalServerError, http.StatusTooManyRequests, http.StatusOK} {
 		answer, err := send(t, http.MethodGet, p.URL+"things", 20*time.Second)
 		if err != nil || answer.StatusCode != want {
@@ -157,7 +160,7 @@ func TestTheNextRequestsFail(t *testing.T) {
 		}
 		_ = answer.Body.Close()
 	}
-	if h := p.Hits(); h[Unavailable] != 2 || h[Limited] != 1 || done.Load() != 1 {
+	if h := p.Hits(); h[Unavailable] != 2 || h[Limited] != 1 || done.Load() != 1 || p.Waiting() != 0 {
 		t.Errorf("hits are %v, done %d; want 2 and 1, and the last one done", h, done.Load())
 	}
 }
