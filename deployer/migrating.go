@@ -59,6 +59,9 @@ func (m migrating) run(ctx context.Context, a *attempt, want migration) (pause, 
 	name := workload.MigrationName(a.bg.Name, want.Kind, want.UID)
 	for range migrationSteps {
 		st := a.rel.Status.Migration
+		if st != nil && st.EndedAt != nil && (st.Outcome == v1alpha1.MigrationChanged || st.Outcome == v1alpha1.MigrationUnchanged) {
+			return pause{}, nil // its Job may be gone by now, which shows nothing any more
+		}
 		o, err := m.jobs.Observe(ctx, a.bg.Namespace, name, uidOf(st))
 		if err != nil {
 			return pause{}, err

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,6 +24,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // recording is a world as a version left it: its own objects in full, and those parts of
@@ -43,6 +45,8 @@ type recording struct {
 	Services    []corev1.Service                        `json:"services"`
 	Deployments []appsv1.Deployment                     `json:"deployments"`
 	Autoscalers []autoscalingv2.HorizontalPodAutoscaler `json:"autoscalers"`
+	// Jobs of migrations that have not ended.
+	Jobs []batchv1.Job `json:"jobs,omitempty"`
 	// Builds in Cloud Build.
 	Builds []json.RawMessage `json:"builds"`
 }
@@ -62,6 +66,7 @@ func (w *world) snapshot(milestone string) *recording {
 	r.Releases = releases
 	slices.Reverse(r.Releases)
 	w.snapshotRoutes(r)
+	w.snapshotJobs(r)
 	for _, c := range []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green} {
 		d, s := w.deployment(c), w.service(c)
 		w.get(d)
@@ -104,6 +109,9 @@ func (r *recording) each(do func(client.Object)) {
 	for i := range r.Autoscalers {
 		do(&r.Autoscalers[i])
 	}
+	for i := range r.Jobs {
+		do(&r.Jobs[i])
+	}
 }
 
 // templateHash is the pod-template-hash of a Deployment's current template.
@@ -141,6 +149,9 @@ func (r *recording) write(t testing.TB, file string) {
 // timeText is a time as the API server writes it.
 var timeText = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`)
 
+// clockText is a time of day in a message, as [track.Clock] writes it.
+var clockText = regexp.MustCompile(`\b\d\d:\d\d:\d\d UTC`)
+
 // readRecording reads a world as if its process had just ended: deadlines continue from where
 // they were.
 func readRecording(t testing.TB, file string) *recording {
@@ -157,6 +168,11 @@ func readRecording(t testing.TB, file string) *recording {
 			return []byte(at.Add(since).Format(metav1.RFC3339Micro))
 		}
 		return []byte(at.Add(since).Format(time.RFC3339))
+	})
+	text = clockText.ReplaceAllFunc(text, func(old []byte) []byte { // as messages have it
+		at, err := time.Parse("2006-01-02 15:04:05 UTC", r.At.UTC().Format("2006-01-02 ")+string(old))
+		check(t, err)
+		return []byte(track.Clock(at.Add(since)))
 	})
 	r = recording{}
 	check(t, yaml.UnmarshalStrict(text, &r))
@@ -182,6 +198,7 @@ func (w *world) putBack(r *recording) {
 		w.remake(rel, renamed)
 		releases = append(releases, rel)
 	}
+	w.putBackJobs(r, releases, renamed)
 	before, now := w.putBackRoutes(r, renamed)
 	for i := range r.Services {
 		s := r.Services[i].DeepCopy()

@@ -51,6 +51,8 @@ var stories = []story{
 	{name: "rollback", start: startRollback, milestones: rollbackMilestones, finish: finishRollback},
 	{name: "queue", start: startQueue, milestones: queueMilestones, finish: finishQueue},
 	{name: "gateway", start: startOnGateway, milestones: gatewayMilestones, finish: finishDeploy},
+	{name: "expand", start: startExpand, milestones: expandMilestones, finish: finishExpand},
+	{name: "contract", start: startContract, milestones: contractMilestones, finish: finishContract},
 }
 
 var deployMilestones = []milestone{
