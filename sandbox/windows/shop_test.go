@@ -36,8 +36,9 @@ const (
 	// which the API server needs time.
 	look     = 200 * time.Millisecond
 	replicas = 2
-	// preStop is how many seconds a pod outlives its deletion: longer than its detaching takes.
-	preStop = 2
+	// preStop is how many seconds a pod outlives its deletion: longer than its detaching takes, also
+	// on a busy machine, where 2 s were too few once.
+	preStop = 5
 	blue    = v1alpha1.Blue
 	green   = v1alpha1.Green
 )
