@@ -98,7 +98,8 @@ func TestEachKindFailsInItsWay(t *testing.T) {
 
 func TestAListOfEventsIsEmpty(t *testing.T) {
 	p, _ := api(t)
-	for dropped, want := range map[bool]string{false: `"one"`, true: `"items":[]`} {
+	for i, want := range []string{`"one"`, `"items":[]`} { // a fault goes on, so in this order
+		dropped := i == 1
 		if dropped {
 			p.Fail(EventsDropped, time.Minute, 1)
 		}
