@@ -1,6 +1,8 @@
 package deployer
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -12,45 +14,8 @@ import (
 // the routes and the record of a canary, all that it does from its approval on, and all of one
 // that is cancelled at 25 %.
 var canaryJourneys = []journey{
-	{"canary", startCanary, (*world).expectCanary, "httproutes", "", []string{
-		"POST httproutes",
-		"PATCH httproutes/shop add rules/backendRefs/weight add rules/backendRefs/-" +
-			" add rules/backendRefs/weight add rules/backendRefs/-",
-		"PATCH httproutes/shop add rules/backendRefs/weight 95/5",
-		"PATCH httproutes/shop add rules/backendRefs/weight 75/25",
-		"PATCH httproutes/shop add rules/backendRefs/weight",
-		"PATCH httproutes/standby replace /spec cohort",
-		"PATCH httproutes/standby replace /spec",
-	}},
-	{"record of a canary", startCanary, (*world).expectCanary, "releases/", "", []string{
-		"release: OnBranch",
-		"release: ClaimedAt",
-		"release: Build.IntendedAt",
-		"release: Build.ID",
-		"release: Built",
-		"release: AttachedAt",
-		"release: Staged",
-		"release: WarmedAt",
-		"release: Verified",
-		"release: Approved",
-		"release: weight 5",
-		"release: weight 5 seen",
-		"release: weight 5 in effect",
-		"release: cohort",
-		"release: cohort led",
-		"release: weight 25",
-		"release: weight 25 seen",
-		"release: weight 25 in effect",
-		"release: cohort ends",
-		"release: cohort ended",
-		"release: ShiftedAt",
-		"release: SwitchIntendedAt",
-		"release: SwitchedAt",
-		"release: ConfirmedAt",
-		"release: SoakStartedAt",
-		"release: SoakedAt",
-		"release: FinishedAt",
-	}},
+	{"canary", startCanary, (*world).expectCanary, "httproutes", "", slices.Concat(deployOnGateway, dividing25)},
+	{"record of a canary", startCanary, (*world).expectCanary, "releases/", "", recordOfCanary},
 	{"approved canary", func(t testing.TB) (*world, *v1alpha1.Release) {
 		w, _ := newGatewayWorld(t, steps(0, 5, 25), manual)
 		w.autoscaleBoth()
@@ -67,47 +32,17 @@ var canaryJourneys = []journey{
 		if diff := cmp.Diff([]int32{5, 25}, weightsOf(rel)); diff != "" {
 			w.t.Errorf("its weights (-want +got):\n%s", diff)
 		}
-	}, "", "", []string{
-		"application: Active",
-		"release: OnBranch",
-		"release: ClaimedAt",
-		"release: Build.IntendedAt",
-		"release: Build.ID",
-		"release: Built",
-		"release: AttachedAt",
-		"release: Staged",
-		"release: WarmedAt",
-		"release: Verified",
-		"release: Approved",
-		"PATCH horizontalpodautoscalers/blue add annotations add annotations/min-replicas add minReplicas",
-		"PATCH horizontalpodautoscalers/green add annotations/switch",
-		"PATCH deployments/green add annotations/switch",
-		"release: weight 5",
-		"PATCH httproutes/shop add rules/backendRefs/weight 95/5",
-		"release: weight 5 seen",
-		"release: weight 5 in effect",
-		"release: cohort",
-		"PATCH httproutes/standby replace /spec cohort",
-		"release: cohort led",
-		"release: weight 25",
-		"PATCH httproutes/shop add rules/backendRefs/weight 75/25",
-		"release: weight 25 seen",
-		"release: weight 25 in effect",
-		"release: cohort ends",
-		"PATCH httproutes/standby replace /spec",
-		"release: cohort ended",
-		"release: ShiftedAt",
-		"release: SwitchIntendedAt",
-		"PATCH httproutes/shop add rules/backendRefs/weight",
-		"release: SwitchedAt",
+	}, "", "", slices.Concat(recordOfCanary, dividing25, []string{
+		claim,
+		raiseMinimum(v1alpha1.Blue),
+		stampScaler(v1alpha1.Green),
+		stampGreen,
+		pointStandby,
+		moveWeights,
+		returnMinimum(v1alpha1.Green),
 		"application: LastSwitch",
-		"release: ConfirmedAt",
-		"release: SoakStartedAt",
-		"release: SoakedAt",
-		"release: FinishedAt",
-		"PATCH horizontalpodautoscalers/green remove annotations/min-replicas add minReplicas",
 		"application: no Active",
-	}},
+	})},
 	{"cancelled canary", func(t testing.TB) (*world, *v1alpha1.Release) {
 		w, _ := newGatewayWorld(t, steps(25, 5, 25))
 		w.autoscaleBoth()
@@ -124,40 +59,31 @@ var canaryJourneys = []journey{
 		if diff := cmp.Diff([]int32{5, 25, 0}, weightsOf(rel)); diff != "" {
 			w.t.Errorf("its weights (-want +got):\n%s", diff)
 		}
-	}, "", v1alpha1.ReleaseCancelled, []string{
-		"application: Active",
-		"release: OnBranch",
-		"release: ClaimedAt",
-		"release: Built",
-		"release: AttachedAt",
-		"release: Staged",
-		"release: WarmedAt",
-		"release: Verified",
-		"release: Approved",
-		"release: Build.IntendedAt",
-		"release: Build.ID",
-		"release: weight 5",
-		"release: weight 5 seen",
-		"release: weight 5 in effect",
-		"release: weight 25",
-		"release: weight 25 seen",
-		"release: weight 25 in effect",
-		"release: cohort",
-		"release: cohort led",
-		"release: weight 0",
-		"release: cohort ends",
-		"PATCH httproutes/standby replace /spec",
-		"release: cohort ended",
-		"PATCH httproutes/shop add rules/backendRefs/weight",
-		"release: weight 0 seen",
-		"release: weight 0 in effect",
+	}, "", v1alpha1.ReleaseCancelled, slices.Concat(untilApproved, until25, weight(0), untilCohortEnded, untilDiscarded, []string{
+		claim,
+		pointStandby,
+		moveWeights,
 		"release: WithdrawnAt",
-		"PATCH horizontalpodautoscalers/green remove annotations/min-replicas add minReplicas",
-		"PATCH deployments/green add replicas",
-		"release: DiscardedAt",
-		"release: FinishedAt",
-		"PATCH horizontalpodautoscalers/blue remove annotations/min-replicas add minReplicas",
-	}},
+		returnMinimum(v1alpha1.Green),
+		returnMinimum(v1alpha1.Blue),
+	})},
+}
+
+// What a canary of 5 and 25 % records.
+var (
+	until25          = slices.Concat(weight(5), weight(25), []string{"release: cohort", "release: cohort led"})
+	untilCohortEnded = []string{"release: cohort ends", "release: cohort ended"}
+	recordOfCanary   = slices.Concat(untilApproved, until25, untilCohortEnded, []string{"release: ShiftedAt"}, untilConfirmed, untilSoaked,
+		[]string{"release: FinishedAt"})
+)
+
+// dividing25 are its writes to the routes until then.
+var dividing25 = []string{moveWeights + " 95/5", moveWeights + " 75/25", pointStandby + " cohort"}
+
+// weight is what a release records of one of its weights.
+func weight(percent int) []string {
+	name := fmt.Sprint("release: weight ", percent)
+	return []string{name, name + " seen", name + " in effect"}
 }
 
 func startCanary(t testing.TB) (*world, *v1alpha1.Release) {

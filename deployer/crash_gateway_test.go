@@ -1,6 +1,7 @@
 package deployer
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -20,13 +21,7 @@ var gatewayJourneys = []journey{
 		if n := w.countBuilds(); n != 1 {
 			w.t.Errorf("%d builds were created", n)
 		}
-	}, "httproutes", "", []string{
-		"POST httproutes",
-		"PATCH httproutes/shop add rules/backendRefs/weight add rules/backendRefs/-" +
-			" add rules/backendRefs/weight add rules/backendRefs/-",
-		"PATCH httproutes/shop add rules/backendRefs/weight",
-		"PATCH httproutes/standby replace /spec",
-	}},
+	}, "httproutes", "", deployOnGateway},
 	{"rollback on a Gateway", func(t testing.TB) (*world, *v1alpha1.Release) {
 		w, _ := newGatewayWorld(t)
 		stop := w.run()
@@ -37,11 +32,19 @@ var gatewayJourneys = []journey{
 	}, func(w *world, _ *v1alpha1.Release) {
 		w.expectOnGateway(v1alpha1.Blue, 4)
 		w.expectSizes(1, 1)
-	}, "httproutes", "", []string{
-		"PATCH httproutes/shop add rules/backendRefs/weight",
-		"PATCH httproutes/standby replace /spec",
-	}},
+	}, "httproutes", "", []string{moveWeights, pointStandby}},
 }
+
+// The writes to HTTPRoutes.
+const (
+	attachRoute = "PATCH httproutes/shop add rules/backendRefs/weight add rules/backendRefs/-" +
+		" add rules/backendRefs/weight add rules/backendRefs/-"
+	moveWeights  = "PATCH httproutes/shop add rules/backendRefs/weight"
+	pointStandby = "PATCH httproutes/standby replace /spec"
+)
+
+// deployOnGateway has those of a deploy that makes the standby route.
+var deployOnGateway = []string{"POST httproutes", attachRoute, moveWeights, pointStandby}
 
 // mixedJourney brings together users whom somebody else has divided.
 var mixedJourney = journey{"rollback of mixed routes", func(t testing.TB) (*world, *v1alpha1.Release) {
@@ -59,22 +62,7 @@ var mixedJourney = journey{"rollback of mixed routes", func(t testing.TB) (*worl
 	if w.application().Status.Mixed != nil {
 		w.t.Error("users are on both colours")
 	}
-}, "", "", []string{
-	"application: Active",
-	"release: ClaimedAt",
-	"release: Staged",
-	"release: WarmedAt",
-	"PATCH deployments/blue add annotations/switch",
-	"release: SwitchIntendedAt",
-	"PATCH httproutes/shop add rules/backendRefs/weight",
-	"release: SwitchedAt",
-	"application: LastSwitch",
-	"application: RolledBack",
-	"release: ConfirmedAt",
-	"release: FinishedAt",
-	"application: no Active",
-	"PATCH httproutes/standby replace /spec",
-}}
+}, "", "", slices.Concat(rollingBack, []string{moveWeights, pointStandby})}
 
 // expectOnGateway checks both HTTPRoutes once nothing is active: which colour is live, that
 // nothing else changed, how often the users' route changed, and where the standby route leads.

@@ -24,23 +24,32 @@ func ofMigrations(effect string) bool {
 	}, effect)
 }
 
-// untilExpand are the effects of a deploy until its migration runs.
-var untilExpand = []string{
-	"POST configmaps",
-	"release: OnBranch",
-	"application: Active",
-	"release: ClaimedAt",
-	"release: Build.IntendedAt",
-	"CreateBuild",
-	"release: Build.ID",
-	"release: Built",
-	"release: Approved",
+// untilJob are the effects of a deploy until its migration's Job is made.
+var untilJob = slices.Concat([]string{enterRepository, claim, "CreateBuild"}, untilBuilt, []string{"release: Approved"}, makeJob)
+
+// untilExpand are those until it runs.
+var untilExpand = slices.Concat(untilJob, startJob("expand"))
+
+var makeJob = []string{
 	"release: Live.KnownAt",
 	"release: Migration.IntendedAt",
 	"POST jobs",
-	"release: Migration.UID",
-	"release: Migration.ResumedAt",
-	"PATCH jobs/expand add annotations/resumed-at replace suspend",
+}
+
+func startJob(kind string) []string {
+	return []string{
+		"release: Migration.UID",
+		"release: Migration.ResumedAt",
+		"PATCH jobs/" + kind + " add annotations/resumed-at replace suspend",
+	}
+}
+
+// outlived is a release that fails before its migration ends.
+var outlived = []string{
+	"release: Failure",
+	"release: DiscardedAt",
+	"release: FinishedAt",
+	"release: Migration.EndedAt",
 }
 
 // migrationJourneys run a Job, once, whatever happens to the process.
@@ -52,26 +61,12 @@ var migrationJourneys = []journey{
 		w.expectDeployed(rel)
 		w.expectMigrated(rel, v1alpha1.MigrationChanged)
 		w.expectExpanded(rel)
-	}, "", "", slices.Concat(untilExpand, []string{
+	}, "", "", slices.Concat(untilExpand, untilVerified, endDeploy, []string{
 		"release: Migration.EndedAt",
 		"release: ExpandedAt",
 		"application: Expanded",
-		"PATCH ingresses/ingress add rules/- add annotations/standby.my-python-app",
-		"release: AttachedAt",
-		"PATCH deployments/green replace template add replicas",
-		"release: Staged",
-		"release: WarmedAt",
-		"release: Verified",
-		"PATCH deployments/green add annotations/switch",
-		"release: SwitchIntendedAt",
-		"PATCH ingresses/ingress replace rules/http/paths/backend/service/name",
-		"release: SwitchedAt",
-		"application: LastSwitch",
-		"release: ConfirmedAt",
-		"release: SoakStartedAt",
-		"release: SoakedAt",
-		"release: FinishedAt",
-		"application: no Active",
+		attachGreen,
+		stageGreen,
 	})},
 	{"an expand takes too long", func(t testing.TB) (*world, *v1alpha1.Release) {
 		w := newWorld(t, expanding, func(bg *v1alpha1.BlueGreen) { bg.Spec.Migrations.Expand.Timeout = *duration(time.Second) })
@@ -86,14 +81,7 @@ var migrationJourneys = []journey{
 		w.expectMigrated(rel, v1alpha1.MigrationFailed)
 		w.expectExpanded(rel)
 		w.expectNothingStarted()
-	}, "", v1alpha1.ReleaseFailed, slices.Concat(untilExpand, []string{
-		"release: Failure",
-		"PATCH jobs/expand add suspend",
-		"release: DiscardedAt",
-		"release: FinishedAt",
-		"release: Migration.EndedAt",
-		"application: Expanded",
-	})},
+	}, "", v1alpha1.ReleaseFailed, slices.Concat(untilExpand, outlived, []string{"PATCH jobs/expand add suspend", "application: Expanded"})},
 	// What the migration does breaks the version that users have. It ends after its release.
 	{"the live version suffers", func(t testing.TB) (*world, *v1alpha1.Release) {
 		w := newWorld(t, asksHealthz(), expanding)
@@ -116,13 +104,7 @@ var migrationJourneys = []journey{
 		w.expectMigrated(rel, v1alpha1.MigrationChanged)
 		w.expectExpanded(rel)
 		w.expectNothingStarted()
-	}, "", v1alpha1.ReleaseFailed, slices.Concat(untilExpand, []string{
-		"release: Failure",
-		"release: DiscardedAt",
-		"release: FinishedAt",
-		"release: Migration.EndedAt",
-		"application: Expanded",
-	})},
+	}, "", v1alpha1.ReleaseFailed, slices.Concat(untilExpand, outlived, []string{"application: Expanded"})},
 	// Nobody needs the Job any more, which was never let go.
 	{"cancel before a migration starts", func(t testing.TB) (*world, *v1alpha1.Release) {
 		w := newWorld(t, expanding)
@@ -137,13 +119,7 @@ var migrationJourneys = []journey{
 		}
 		w.expectNoJobs(0)
 		w.expectNothingStarted()
-	}, "", v1alpha1.ReleaseCancelled, slices.Concat(untilExpand[:len(untilExpand)-3], []string{
-		"release: Failure",
-		"release: DiscardedAt",
-		"release: FinishedAt",
-		"DELETE jobs/expand",
-		"release: Migration.EndedAt",
-	})},
+	}, "", v1alpha1.ReleaseCancelled, slices.Concat(untilJob, outlived, []string{"DELETE jobs/expand"})},
 	// The next version has no migration, and its success puts the first release beyond the history.
 	{"a migration beyond the history", func(t testing.TB) (*world, *v1alpha1.Release) {
 		w := newWorld(t, expanding, func(bg *v1alpha1.BlueGreen) { bg.Spec.HistoryLimit = 1 })
@@ -190,25 +166,16 @@ var migrationJourneys = []journey{
 		w.expectMigrated(rel, v1alpha1.MigrationChanged)
 		w.expectLive(v1alpha1.Green)
 		w.expectSizes(0, 1)
-	}, "", "", []string{
-		"application: LastSwitch",
-		"application: no Active",
-		"application: Shrunk",
+	}, "", "", slices.Concat(makeJob, startJob("contract"), leftSwitched, []string{
 		"POST releases",
-		"application: Active",
+		claim,
 		"release: ClaimedAt",
-		"release: Live.KnownAt",
-		"application: Contract",
-		"release: Migration.IntendedAt",
-		"POST jobs",
-		"release: Migration.UID",
-		"release: Migration.ResumedAt",
-		"PATCH jobs/contract add annotations/resumed-at replace suspend",
 		"release: Migration.EndedAt",
-		"application: Contract.Outcome",
 		"release: ContractedAt",
-		"release: FinishedAt",
-	}},
+		"application: Contract",
+		"application: Contract.Outcome",
+		"application: Shrunk",
+	})},
 }
 
 // whenWritten calls do after a process has performed the first write that meant accepts, and before

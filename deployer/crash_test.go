@@ -53,37 +53,12 @@ var journeys = append([]journey{
 		}
 		w.awaitMinimum(v1alpha1.Green, "1")
 		w.awaitMinimum(v1alpha1.Blue, "2 1 raised to 2") // it is held
-	}, "", "", []string{
-		"POST configmaps",
-		"release: OnBranch",
-		"application: Active",
-		"release: ClaimedAt",
-		"release: Build.IntendedAt",
-		"CreateBuild",
-		"release: Build.ID",
-		"PATCH ingresses/ingress add rules/- add annotations/standby.my-python-app",
-		"release: Built",
-		"release: AttachedAt",
-		"PATCH horizontalpodautoscalers/green add annotations add annotations/min-replicas add minReplicas",
-		"PATCH deployments/green replace template add replicas",
-		"PATCH horizontalpodautoscalers/green add annotations/switch",
-		"PATCH deployments/green add annotations/switch",
-		"release: Staged",
-		"release: WarmedAt",
-		"release: Verified",
-		"release: Approved",
-		"release: SwitchIntendedAt",
-		"PATCH ingresses/ingress replace rules/http/paths/backend/service/name",
-		"release: SwitchedAt",
-		"application: LastSwitch",
-		"PATCH horizontalpodautoscalers/blue add annotations add annotations/min-replicas add minReplicas",
-		"release: ConfirmedAt",
-		"release: SoakStartedAt",
-		"release: SoakedAt",
-		"release: FinishedAt",
-		"PATCH horizontalpodautoscalers/green remove annotations/min-replicas add minReplicas",
-		"application: no Active",
-	}},
+	}, "", "", slices.Concat(beginDeploy, endDeploy, []string{
+		raiseMinimum(v1alpha1.Green),
+		stampScaler(v1alpha1.Green),
+		raiseMinimum(v1alpha1.Blue),
+		returnMinimum(v1alpha1.Green),
+	})},
 	{"deploy on GCE", func(t testing.TB) (*world, *v1alpha1.Release) {
 		w := newWorld(t)
 		w.resize(v1alpha1.Green, 0) // so that a pod must start before the reference
@@ -92,13 +67,7 @@ var journeys = append([]journey{
 	}, func(w *world, rel *v1alpha1.Release) {
 		w.expectDeployed(rel)
 		w.expectFoundHealthy(w.t, v1alpha1.Green, 1)
-	}, "PATCH", "", []string{
-		"PATCH deployments/green replace template add replicas",
-		"PATCH ingresses/ingress add rules/- add annotations/standby.my-python-app",
-		"PATCH deployments/green add replicas",
-		"PATCH deployments/green add annotations/switch",
-		"PATCH ingresses/ingress replace rules/http/paths/backend/service/name",
-	}},
+	}, "PATCH", "", []string{stageGreen, attachGreen, resizeGreen, stampGreen, moveUsers}},
 	{"rollback", func(t testing.TB) (*world, *v1alpha1.Release) {
 		w := newWorld(t)
 		w.autoscaleBoth()
@@ -108,26 +77,14 @@ var journeys = append([]journey{
 		w.expectRolledBack(rel)
 		w.awaitMinimum(v1alpha1.Blue, "1")
 		w.awaitMinimum(v1alpha1.Green, "2 1 raised to 2") // it is held
-	}, "", "", []string{
-		"application: Active",
-		"release: ClaimedAt",
-		"PATCH horizontalpodautoscalers/blue add annotations add annotations/min-replicas add minReplicas",
-		"PATCH horizontalpodautoscalers/blue add annotations/switch",
-		"PATCH deployments/blue add annotations/switch",
-		"release: Staged",
-		"release: WarmedAt",
-		"release: SwitchIntendedAt",
-		"PATCH ingresses/ingress replace rules/http/paths/backend/service/name",
-		"release: SwitchedAt",
-		"application: LastSwitch",
-		"application: RolledBack",
-		"PATCH horizontalpodautoscalers/green add annotations add annotations/min-replicas add minReplicas",
-		"release: ConfirmedAt",
-		"release: FinishedAt",
-		"PATCH horizontalpodautoscalers/blue remove annotations/min-replicas add minReplicas",
-		"application: no Active",
-		"POST configmaps",
-	}},
+	}, "", "", slices.Concat(rollingBack, []string{
+		moveUsers,
+		raiseMinimum(v1alpha1.Blue),
+		stampScaler(v1alpha1.Blue),
+		raiseMinimum(v1alpha1.Green),
+		returnMinimum(v1alpha1.Blue),
+		enterRepository,
+	})},
 }, slices.Concat(
 	gatewayJourneys, canaryJourneys, workJourneys, []journey{mixedJourney}, migrationJourneys, owedJourneys, upkeepJourneys,
 )...)

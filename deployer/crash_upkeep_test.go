@@ -47,7 +47,7 @@ var upkeepJourneys = []journey{{name: "upkeep", start: func(t testing.TB) (*worl
 }, effects: []string{
 	"PATCH ingresses/ingress replace rules/host add annotations/standby.my-python-app",
 	"PATCH deployments/blue add replicas",
-	"PATCH horizontalpodautoscalers/blue remove annotations/min-replicas add minReplicas",
+	returnMinimum(v1alpha1.Blue),
 	"DELETE releases/forgotten",
 	"application: LastSwitch",
 	"application: no Active",
@@ -64,40 +64,10 @@ var upkeepJourneys = []journey{{name: "upkeep", start: func(t testing.TB) (*worl
 	w.expectRoutes("blue", 4) // attached, switched, switched back
 	w.awaitShrunk(v1alpha1.Green)
 	w.awaitNoted(v1alpha1.Green)
-}, effects: []string{
-	"application: Active",
-	"release: OnBranch",
-	"release: ClaimedAt",
-	"release: Build.IntendedAt",
-	"release: Build.ID",
-	"release: Built",
-	"release: AttachedAt",
-	"release: Staged",
-	"release: WarmedAt",
-	"release: Verified",
-	"release: Approved",
-	"release: SwitchIntendedAt",
-	"release: SwitchedAt",
-	"release: ConfirmedAt",
-	"release: SoakStartedAt",
-	"PATCH deployments/blue add annotations/switch",
-	"PATCH ingresses/ingress replace rules/http/paths/backend/service/name",
-	"release: RestoredAt",
-	"application: LastSwitch",
-	"release: FinishedAt",
-	"application: no Active",
-	"PATCH deployments/green add replicas",
-	"application: Shrunk",
-}}}
+}, effects: slices.Concat(untilSoak, restoring)}}
 
 // ofRestores: an effect brings users back, or comes after that.
-func ofRestores(effect string) bool {
-	return slices.Contains([]string{
-		"PATCH deployments/blue add annotations/switch", "PATCH ingresses/ingress replace rules/http/paths/backend/service/name",
-		"release: RestoredAt", "application: LastSwitch", "release: FinishedAt", "application: no Active",
-		"PATCH deployments/green add replicas", "application: Shrunk",
-	}, effect)
-}
+func ofRestores(effect string) bool { return slices.Contains(restoring, effect) }
 
 // awaitNoted waits until the record has that a colour was shrunk.
 func (w *world) awaitNoted(c v1alpha1.Color) {

@@ -54,24 +54,14 @@ func newWorldOfTasks(t testing.TB, change ...func(*v1alpha1.BlueGreen)) *world {
 }
 
 // untilWorkers are the effects of a deploy until its workers start.
-var untilWorkers = []string{
-	"POST configmaps",
-	"release: OnBranch",
-	"application: Active",
-	"release: ClaimedAt",
-	"release: Build.IntendedAt",
-	"CreateBuild",
-	"release: Build.ID",
-	"PATCH ingresses/ingress add rules/- add annotations/standby.my-python-app",
-	"release: Built",
-	"release: AttachedAt",
-	"PATCH deployments/green replace template add replicas",
-	"release: Staged",
-	"release: WarmedAt",
-	"release: Verified",
-	"release: Approved",
-	"release: WorkersIntendedAt",
-	startGreen,
+var untilWorkers = slices.Concat(beginDeploy, []string{"release: WorkersIntendedAt", startGreen})
+
+// movingSingletons takes a singleton and a CronJob along.
+var movingSingletons = []string{
+	"release: SingletonsIntendedAt",
+	setSingleton,
+	setCronJob,
+	"release: SingletonsAt",
 }
 
 var workersDeploy = journey{name: "deploy with a worker", start: func(t testing.TB) (*world, *v1alpha1.Release) {
@@ -82,24 +72,7 @@ var workersDeploy = journey{name: "deploy with a worker", start: func(t testing.
 	w.expectWorkers(0, workersSize, true)
 	w.expectSingleton(v1alpha1.Green)
 	w.expectCronJob(v1alpha1.Green)
-}, effects: slices.Concat(untilWorkers, []string{
-	stopBlue,
-	"PATCH deployments/green add annotations/switch",
-	"release: WorkersAt",
-	"release: SwitchIntendedAt",
-	"PATCH ingresses/ingress replace rules/http/paths/backend/service/name",
-	"release: SwitchedAt",
-	"application: LastSwitch",
-	"release: ConfirmedAt",
-	"release: SingletonsIntendedAt",
-	setSingleton,
-	setCronJob,
-	"release: SingletonsAt",
-	"release: SoakStartedAt",
-	"release: SoakedAt",
-	"release: FinishedAt",
-	"application: no Active",
-})}
+}, effects: slices.Concat(untilWorkers, movingSingletons, endDeploy, []string{stopBlue, "release: WorkersAt"})}
 
 // The old workers are stopped after the release.
 var queueDeploy = journey{name: "deploy with a queue", start: func(t testing.TB) (*world, *v1alpha1.Release) {
@@ -110,22 +83,7 @@ var queueDeploy = journey{name: "deploy with a queue", start: func(t testing.TB)
 	w.expectDeployed(rel)
 	w.awaitStopped(v1alpha1.Blue)
 	w.expectWorkers(0, workersSize, true)
-}, effects: slices.Concat(untilWorkers, []string{
-	"PATCH deployments/green add annotations/switch",
-	"release: WorkersAt",
-	"release: SwitchIntendedAt",
-	"PATCH ingresses/ingress replace rules/http/paths/backend/service/name",
-	"release: SwitchedAt",
-	"application: LastSwitch",
-	"release: ConfirmedAt",
-	"release: SoakStartedAt",
-	"release: SoakedAt",
-	owed,
-	noLongerOwed,
-	"release: FinishedAt",
-	"application: no Active",
-	stopBlue,
-})}
+}, effects: slices.Concat(untilWorkers, endDeploy, []string{"release: WorkersAt", owed, stopBlue, noLongerOwed})}
 
 // The writes of a worker's ScaledObjects.
 const (
@@ -141,22 +99,12 @@ var scalersDeploy = journey{name: "deploy with KEDA", start: func(t testing.TB) 
 	w.expectDeployed(rel)
 	w.awaitScalers(v1alpha1.Green)
 	w.expectWorkers(0, workersSize, true)
-}, effects: slices.Concat(untilWorkers, []string{
+}, effects: slices.Concat(untilWorkers, endDeploy, []string{
 	pausing + "green add annotations" + pausedAtZero,
 	pausing + "blue add annotations" + pausedAtZero + " add annotations/workers",
 	pausing + "green remove annotations/paused remove annotations/autoscaling.keda.sh~1paused-replicas add annotations/workers",
 	stopBlue,
-	"PATCH deployments/green add annotations/switch",
 	"release: WorkersAt",
-	"release: SwitchIntendedAt",
-	"PATCH ingresses/ingress replace rules/http/paths/backend/service/name",
-	"release: SwitchedAt",
-	"application: LastSwitch",
-	"release: ConfirmedAt",
-	"release: SoakStartedAt",
-	"release: SoakedAt",
-	"release: FinishedAt",
-	"application: no Active",
 })}
 
 var workersUndo = journey{name: "undo with a worker", ends: v1alpha1.ReleaseFailed, start: func(t testing.TB) (*world,
@@ -171,14 +119,11 @@ var workersUndo = journey{name: "undo with a worker", ends: v1alpha1.ReleaseFail
 	w.expectSingleton(v1alpha1.Blue)
 	w.expectCronJob(v1alpha1.Blue)
 	w.expectSizes(w.replicas, 0)
-}, effects: slices.Concat(untilWorkers, []string{
+}, effects: slices.Concat(untilWorkers, untilDiscarded, []string{
 	"PATCH deployments/mail-blue add annotations/workers",
 	stopGreen,
 	"release: RecalledAt",
 	"release: RelievedAt",
-	"PATCH deployments/green add replicas",
-	"release: DiscardedAt",
-	"release: FinishedAt",
 })}
 
 // A version that fails in its soak: the workers come back before users, and the singleton after
@@ -199,42 +144,15 @@ var workersRestore = journey{name: "restore with a worker", ends: v1alpha1.Relea
 	w.expectCronJob(v1alpha1.Blue)
 	w.expectRoutes("blue", 4)
 	w.awaitShrunk(v1alpha1.Green)
-}, effects: []string{
-	"application: Active",
-	"release: OnBranch",
-	"release: ClaimedAt",
-	"release: Build.IntendedAt",
-	"release: Build.ID",
-	"release: Built",
-	"release: AttachedAt",
-	"release: Staged",
-	"release: WarmedAt",
-	"release: Verified",
-	"release: Approved",
+}, effects: slices.Concat(untilSoak, restoring, movingSingletons, []string{
 	"release: WorkersIntendedAt",
 	"release: WorkersAt",
-	"release: SwitchIntendedAt",
-	"release: SwitchedAt",
-	"release: ConfirmedAt",
-	"release: SingletonsIntendedAt",
-	"release: SingletonsAt",
-	"release: SoakStartedAt",
 	recallBlue,
 	"release: RecalledAt",
-	"PATCH deployments/blue add annotations/switch",
-	"PATCH ingresses/ingress replace rules/http/paths/backend/service/name",
-	"release: RestoredAt",
-	"application: LastSwitch",
 	stopGreen,
 	"release: RelievedAt",
-	setSingleton,
-	setCronJob,
 	"release: SingletonsBackAt",
-	"release: FinishedAt",
-	"application: no Active",
-	"PATCH deployments/green add replicas",
-	"application: Shrunk",
-}}
+})}
 
 var workersRollback = journey{name: "rollback with a worker", start: func(t testing.TB) (*world, *v1alpha1.Release) {
 	w := newWorldOfTasks(t)
@@ -246,30 +164,14 @@ var workersRollback = journey{name: "rollback with a worker", start: func(t test
 	w.expectWorkers(workersSize, 0, false)
 	w.expectSingleton(v1alpha1.Blue)
 	w.expectCronJob(v1alpha1.Blue)
-}, effects: []string{
-	"application: Active",
-	"release: ClaimedAt",
+}, effects: slices.Concat(rollingBack, movingSingletons, []string{
+	moveUsers,
 	recallBlue,
 	"release: RecalledAt",
-	"PATCH deployments/blue add annotations/switch",
-	"release: Staged",
-	"release: WarmedAt",
-	"release: SwitchIntendedAt",
-	"PATCH ingresses/ingress replace rules/http/paths/backend/service/name",
-	"release: SwitchedAt",
-	"application: LastSwitch",
-	"application: RolledBack",
-	"release: ConfirmedAt",
 	stopGreen,
 	"release: RelievedAt",
-	"release: SingletonsIntendedAt",
-	setSingleton,
-	setCronJob,
-	"release: SingletonsAt",
-	"release: FinishedAt",
-	"application: no Active",
-	"POST configmaps",
-}}
+	enterRepository,
+})}
 
 // moveWorkers sets the worker to the state after a deploy to green.
 func (w *world) moveWorkers() {
