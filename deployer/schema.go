@@ -1,6 +1,9 @@
 package deployer
 
 import (
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -80,4 +83,37 @@ func endsHold(w *work) bool {
 		}
 	}
 	return false
+}
+
+// maxExpanded is how many changes of the schema are remembered.
+const maxExpanded = 20
+
+// noteSchema derives from the releases which migrations changed the schema. What was noted stays,
+// although its release may be gone.
+func noteSchema(w *work) {
+	var known []v1alpha1.SchemaChange
+	if w.bg.Status.Schema != nil {
+		known = w.bg.Status.Schema.Expanded
+	}
+	all := slices.Clone(known)
+	for i := range w.releases {
+		rel := &w.releases[i]
+		st := rel.Status.Migration
+		listed := slices.ContainsFunc(known, func(c v1alpha1.SchemaChange) bool { return c.Release == rel.Name })
+		if listed || rel.Spec.Deploy == nil || st == nil || st.EndedAt == nil || !track.Listed(st.Outcome) {
+			continue
+		}
+		all = append(all, v1alpha1.SchemaChange{Release: rel.Name, Commit: rel.Spec.Deploy.Commit, At: *st.EndedAt, Outcome: st.Outcome})
+	}
+	if len(all) == len(known) {
+		return
+	}
+	slices.SortStableFunc(all, func(a, b v1alpha1.SchemaChange) int { return a.At.Compare(b.At.Time) })
+	if all = all[max(0, len(all)-maxExpanded):]; equality.Semantic.DeepEqual(all, known) {
+		return // it was older than all that are remembered
+	}
+	if w.bg.Status.Schema == nil {
+		w.bg.Status.Schema = &v1alpha1.SchemaStatus{}
+	}
+	w.bg.Status.Schema.Expanded = all
 }
