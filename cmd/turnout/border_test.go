@@ -97,7 +97,7 @@ func TestATerminalObeysNoForeignText(t *testing.T) {
 		"status of many": {func(out *border) error { return printStates(out, []stateJSON{state}, false) }, 2},
 		"status of one":  {func(out *border) error { return printState(out, state) }, 10},
 		"releases":       {func(out *border) error { return printReleases(out, []v1alpha1.Release{*rel}, noon) }, 2},
-		"one release":    {func(out *border) error { return printRelease(out, rel, noon) }, 7},
+		"one release":    {func(out *border) error { return printRelease(out, nil, rel, noon) }, 7},
 		"preflight":      {func(out *border) error { return printPreflight(out, []preflightJSON{preflight}) }, 2},
 		"lines":          {func(out *border) error { (&linePrinter{out: out}).show(rel, noon); return nil }, 6},
 		"json": {func(out *border) error {

@@ -50,7 +50,7 @@ func (r *reading) describe(cmd *cobra.Command, app, name string) error {
 	if r.json() {
 		return printJSON(cmd.OutOrStdout(), []releaseJSON{asJSON(bg, rel)})
 	}
-	return printRelease(cmd.OutOrStdout(), rel, time.Now())
+	return printRelease(cmd.OutOrStdout(), bg, rel, time.Now())
 }
 
 // pick finds the named release, or the newest if no name is given.
@@ -104,8 +104,8 @@ func besidesUsers(rel *v1alpha1.Release) []string {
 	return lines
 }
 
-// printRelease shows a whole release: who asked, what happened, and what was measured.
-func printRelease(out io.Writer, rel *v1alpha1.Release, now time.Time) error {
+// printRelease shows a whole release: who asked, what happened, what is still to come, and what was measured.
+func printRelease(out io.Writer, bg *v1alpha1.BlueGreen, rel *v1alpha1.Release, now time.Time) error {
 	var lines []string
 	for _, c := range changes(nil, rel) {
 		lines = append(lines, c.text)
@@ -122,6 +122,9 @@ func printRelease(out io.Writer, rel *v1alpha1.Release, now time.Time) error {
 		lines = append(lines, fmt.Sprintf("%s: %s", rel.Name, phaseOf(rel)))
 	}
 	lines = append(lines, besidesUsers(rel)...)
+	if owed := owedBy(bg, rel); owed != nil {
+		lines = append(lines, oneLine("workers: "+owedLine(owed)))
+	}
 	if seen := report.Seen(rel.Status.Proof); seen != "" {
 		lines = append(lines, "seen from outside: "+oneLine(seen))
 	}

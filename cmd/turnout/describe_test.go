@@ -38,8 +38,15 @@ func TestDescribeShowsMigrationsAndWorkers(t *testing.T) {
 		{Kind: v1alpha1.BesideWorker, Name: "mail", Image: "gcr.io/acme/mail@sha256:1"},
 		{Kind: v1alpha1.BesideCronJob, Name: "report", Image: "gcr.io/acme/report:v1"},
 	}
+	app := history().app
+	app.Status.WorkersOwed = &v1alpha1.WorkersOwed{By: rel.Name, Since: *at(121), Kept: []v1alpha1.KeptWorker{
+		{Worker: "mail", Deployment: "shop-mail-blue", State: v1alpha1.ReasonTasksLeft, Detail: "pod shop-mail-blue-1:\n7 tasks left"},
+	}}
+	if owed := asJSON(app, &rel).WorkersOwed; owed == nil || owed.By != rel.Name {
+		t.Errorf("as JSON the workers are owed %+v", owed)
+	}
 	var out bytes.Buffer
-	check(t, printRelease(&out, &rel, noon.Add(time.Hour)))
+	check(t, printRelease(&out, app, &rel, noon.Add(time.Hour)))
 	golden(t, "describe_migrations_and_workers.txt", out.String())
 
 	code := int32(3)
@@ -47,7 +54,11 @@ func TestDescribeShowsMigrationsAndWorkers(t *testing.T) {
 	rel.Status.Milestones.Beside = nil
 	rel.Status.Migration.Outcome, rel.Status.Migration.ExitCode = v1alpha1.MigrationFailed, &code
 	rel.Status.Migration.Message = "the command failed:\nno such \x1b[31mtable"
+	app.Status.WorkersOwed.By = "shop-cccccccccccc-1" // another release's debt
+	if owed := asJSON(app, &rel).WorkersOwed; owed != nil {
+		t.Errorf("as JSON the workers of another release are owed %+v", owed)
+	}
 	out.Reset()
-	check(t, printRelease(&out, &rel, noon.Add(time.Hour)))
+	check(t, printRelease(&out, app, &rel, noon.Add(time.Hour)))
 	golden(t, "describe_a_failed_migration.txt", out.String())
 }

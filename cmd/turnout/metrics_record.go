@@ -34,12 +34,19 @@ var (
 	unsureDescription = applicationMetric("turnout_switch_unconfirmed",
 		"1 if nothing says that the load balancer took up the last switch, or that a canary that went back has no users any more (the "+
 			"conditions SwitchUnconfirmed and WithdrawUnconfirmed), else 0.")
+	suffersDescription = applicationMetric("turnout_live_suffers",
+		"1 while the version that users have fails since a migration (the condition LiveSuffers), and for 15 minutes after a release has "+
+			"failed because of that, else 0.")
 	lockDescription = applicationMetric("turnout_application_locked", "1 if somebody locked the application, else 0.")
 )
 
 func applicationMetric(name, help string, more ...string) *prometheus.Desc {
 	return prometheus.NewDesc(name, help, append([]string{"namespace", "application"}, more...), nil)
 }
+
+// sufferedFor is how long after a release has failed because the live version suffers that is exported: nobody
+// watches that version any more, and an alert must not miss it.
+const sufferedFor = 15 * time.Minute
 
 // scrapeTimeout bounds reading the record for a scrape; the whole scrape may take 10 s by
 // default. The cache answers at once, or is not filled yet.
@@ -49,7 +56,7 @@ const scrapeTimeout = 2 * time.Second
 func (m *recordMetrics) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		queueDescription, oldestDescription, stepDescription, readyDescription, unsureDescription,
-		lockDescription,
+		suffersDescription, lockDescription,
 	} {
 		to <- d
 	}
@@ -68,11 +75,15 @@ func (m *recordMetrics) Collect(to chan<- prometheus.Metric) {
 			return
 		}
 	}
-	of := map[types.NamespacedName][]*v1alpha1.Release{}
+	of, suffered := map[types.NamespacedName][]*v1alpha1.Release{}, map[types.NamespacedName]bool{}
 	for i := range releases.Items {
-		if rel := &releases.Items[i]; !rel.Status.Phase.Finished() {
-			key := types.NamespacedName{Namespace: rel.Namespace, Name: rel.Spec.Application}
+		rel := &releases.Items[i]
+		key := types.NamespacedName{Namespace: rel.Namespace, Name: rel.Spec.Application}
+		if !rel.Status.Phase.Finished() {
 			of[key] = append(of[key], rel)
+		}
+		if f := rel.Status.Failure; f != nil && f.Reason == v1alpha1.FailedLiveSuffers && m.now().Sub(f.At.Time) < sufferedFor {
+			suffered[key] = true
 		}
 	}
 	for i := range apps.Items {
@@ -80,7 +91,10 @@ func (m *recordMetrics) Collect(to chan<- prometheus.Metric) {
 		if m.begin != nil {
 			m.begin(client.ObjectKeyFromObject(bg))
 		}
-		m.application(to, bg, of[client.ObjectKeyFromObject(bg)])
+		key := client.ObjectKeyFromObject(bg)
+		m.application(to, bg, of[key])
+		suffers := suffered[key] || meta.IsStatusConditionTrue(bg.Status.Conditions, v1alpha1.ConditionLiveSuffers)
+		to <- prometheus.MustNewConstMetric(suffersDescription, prometheus.GaugeValue, oneIf(suffers), bg.Namespace, bg.Name)
 	}
 }
 

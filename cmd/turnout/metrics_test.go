@@ -116,7 +116,7 @@ func TestTheRecordIsToldAsItIs(t *testing.T) {
 		"turnout_queue_releases" + app + "}": 2, "turnout_queue_oldest_seconds" + app + "}": 3600,
 		"turnout_active_step_seconds" + app + ",step=warm}": 60,
 		"turnout_application_ready" + app + "}":             0, "turnout_application_locked" + app + "}": 1,
-		"turnout_switch_unconfirmed" + app + "}": 1,
+		"turnout_switch_unconfirmed" + app + "}": 1, "turnout_live_suffers" + app + "}": 0,
 	}
 	if diff := cmp.Diff(want, read()); diff != "" {
 		t.Errorf("with a queue (-want +got):\n%s", diff)
@@ -136,7 +136,7 @@ func TestTheRecordIsToldAsItIs(t *testing.T) {
 	want = map[string]float64{
 		"turnout_queue_releases" + app + "}": 0, "turnout_queue_oldest_seconds" + app + "}": 0,
 		"turnout_application_ready" + app + "}": 1, "turnout_application_locked" + app + "}": 0,
-		"turnout_switch_unconfirmed" + app + "}": 0,
+		"turnout_switch_unconfirmed" + app + "}": 0, "turnout_live_suffers" + app + "}": 0,
 	}
 	if diff := cmp.Diff(want, read()); diff != "" {
 		t.Errorf("at rest (-want +got):\n%s", diff)
@@ -145,6 +145,30 @@ func TestTheRecordIsToldAsItIs(t *testing.T) {
 	want["turnout_application_ready"+app+"}"] = 0
 	if diff := cmp.Diff(want, read()); diff != "" {
 		t.Errorf("while readiness is unknown (-want +got):\n%s", diff)
+	}
+
+	suffers := "turnout_live_suffers" + app + "}"
+	s.status(func(st *v1alpha1.BlueGreenStatus) {
+		meta.SetStatusCondition(&st.Conditions,
+			metav1.Condition{Type: v1alpha1.ConditionLiveSuffers, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonPodsFail})
+	})
+	if got := read()[suffers]; got != 1 {
+		t.Errorf("while the live version suffers, %s is %v, want 1", suffers, got)
+	}
+	s.status(func(st *v1alpha1.BlueGreenStatus) {
+		meta.RemoveStatusCondition(&st.Conditions, v1alpha1.ConditionLiveSuffers)
+	})
+	failed := s.release(v1alpha1.DeployName("shop", shaB, 1))
+	for ago, want := range map[time.Duration]float64{sufferedFor - time.Minute: 1, sufferedFor + time.Minute: 0} {
+		failed.Status.Phase = v1alpha1.ReleaseFailed
+		failed.Status.Failure = &v1alpha1.Failure{
+			Class: v1alpha1.FaultRelease, Step: v1alpha1.StepExpand, Reason: v1alpha1.FailedLiveSuffers, Message: "the live version suffers",
+			At: metav1.NewTime(m.now().Add(-ago)),
+		}
+		check(t, s.admin.Status().Update(t.Context(), failed))
+		if got := read()[suffers]; got != want {
+			t.Errorf("%s after a release has failed because of that, %s is %v, want %v", ago, suffers, got, want)
+		}
 	}
 }
 

@@ -37,6 +37,8 @@ type releaseJSON struct {
 	Findings     []v1alpha1.Advice     `json:"findings,omitempty"`
 	Proof        *v1alpha1.ProofStatus `json:"proof,omitempty"`
 	SupersededBy string                `json:"supersededBy,omitempty"`
+	// WorkersOwed: the workers do not follow users yet, whom this release moved.
+	WorkersOwed *v1alpha1.WorkersOwed `json:"workersOwed,omitempty"`
 
 	// Decision is the result of the command; unset if a release is only listed.
 	Decision *command.Decision `json:"decision,omitempty"`
@@ -81,6 +83,7 @@ func asJSON(app *v1alpha1.BlueGreen, rel *v1alpha1.Release) releaseJSON {
 		Timeline:  []stepJSON{}, Failure: s.Failure, Findings: s.Findings, Proof: s.Proof, SupersededBy: s.SupersededBy,
 	}
 	r.Commit, r.Image, r.Color = artifact(rel)
+	r.WorkersOwed = owedBy(app, rel)
 	if app != nil {
 		r.URL = app.Spec.URL
 	}

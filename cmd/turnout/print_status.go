@@ -26,12 +26,18 @@ type stateJSON struct {
 	Live    *versionJSON `json:"live,omitempty"`
 	Blocked *blockedJSON `json:"blocked,omitempty"`
 	// Unconfirmed: nothing shows that the load balancer took up the last switch.
-	Unconfirmed *blockedJSON  `json:"unconfirmed,omitempty"`
-	Lock        *lockJSON     `json:"lock,omitempty"`
-	Rollback    *rollbackJSON `json:"rollback,omitempty"`
+	Unconfirmed *blockedJSON `json:"unconfirmed,omitempty"`
+	// Suffers: the version that users have fails since a migration.
+	Suffers  *blockedJSON  `json:"suffers,omitempty"`
+	Lock     *lockJSON     `json:"lock,omitempty"`
+	Rollback *rollbackJSON `json:"rollback,omitempty"`
 	// Schema is what is known of the database's schema.
 	Schema *v1alpha1.SchemaStatus `json:"schema,omitempty"`
-	Active *releaseStateJSON      `json:"active,omitempty"`
+	// WorkersOwed: workers do not follow users yet.
+	WorkersOwed *v1alpha1.WorkersOwed `json:"workersOwed,omitempty"`
+	// WorkersKept: some of them work on after their queue's deadline.
+	WorkersKept *blockedJSON      `json:"workersKept,omitempty"`
+	Active      *releaseStateJSON `json:"active,omitempty"`
 	// Proof is that of the release that moved users last.
 	Proof   *v1alpha1.ProofStatus `json:"proof,omitempty"`
 	Waiting []string              `json:"waiting"` // releases in the queue, newest first
@@ -107,7 +113,8 @@ func stateOf(bg *v1alpha1.BlueGreen, releases []v1alpha1.Release) stateJSON {
 	st := bg.Status
 	s := stateJSON{
 		Application: bg.Name, Namespace: bg.Namespace, Repository: bg.Spec.Repository, Environment: bg.Spec.Environment,
-		URL: bg.Spec.URL, Phase: st.Phase, Schema: st.Schema, Waiting: []string{},
+		URL: bg.Spec.URL, Phase: st.Phase, Schema: st.Schema, WorkersOwed: st.WorkersOwed, Waiting: []string{},
+		Suffers: told(bg, v1alpha1.ConditionLiveSuffers), WorkersKept: told(bg, v1alpha1.ConditionWorkersKept),
 	}
 	if st.Live != nil {
 		live := asVersion(*st.Live)
@@ -162,12 +169,6 @@ func stateOf(bg *v1alpha1.BlueGreen, releases []v1alpha1.Release) stateJSON {
 	return s
 }
 
-// gateFirst says that the health gate decides about a rollback, and why.
-func gateFirst(why *command.Fact) string {
-	return fmt.Sprintf("if it passes its health gate, since %s changed the database at %s, after users had left it", why.Args.Release,
-		why.Args.At.UTC().Format("15:04 UTC"))
-}
-
 func findingsOf(bg *v1alpha1.BlueGreen) []findingJSON {
 	var all []findingJSON
 	for _, f := range bg.Status.Findings {
@@ -212,22 +213,6 @@ func (s stateJSON) cells() []string {
 	return []string{s.Application, live.Version, live.Color, standing(s), active, strconv.Itoa(len(s.Waiting)), lock}
 }
 
-// schemaLine is what is known of the schema.
-func schemaLine(s *v1alpha1.SchemaStatus) string {
-	text := string(s.State)
-	if c := s.Contract; c != nil {
-		text += fmt.Sprintf("; the last contract is %s, begun at %s", c.Release, prose.Minute(c.IntendedAt.Time))
-	}
-	if s.Pending != nil {
-		text += fmt.Sprintf("; %s owes its contract", v1alpha1.ShortCommit(s.Pending.Commit))
-	}
-	if n := len(s.Expanded); n > 0 {
-		last := s.Expanded[n-1]
-		text += fmt.Sprintf("; the last expand was of %s, at %s", v1alpha1.ShortCommit(last.Commit), prose.Minute(last.At.Time))
-	}
-	return strings.TrimPrefix(text, "; ")
-}
-
 // standing is an application's phase, and briefly why it is blocked.
 func standing(s stateJSON) string {
 	if s.Phase == v1alpha1.PhaseBlocked && s.Blocked != nil {
@@ -262,6 +247,10 @@ func printState(out io.Writer, s stateJSON) error {
 		row("unconfirmed", "%s: %s", s.Unconfirmed.Reason, s.Unconfirmed.Message)
 		w.commands(s.Unconfirmed.Commands)
 	}
+	if s.Suffers != nil {
+		row("suffers", "%s: %s", s.Suffers.Reason, s.Suffers.Message)
+		w.commands(s.Suffers.Commands)
+	}
 	if s.Lock != nil {
 		row("locked", "%s", strings.TrimPrefix(prose.Locked(s.Lock.By, prose.Minute(s.Lock.At), s.Lock.Reason), "locked "))
 	}
@@ -274,6 +263,13 @@ func printState(out io.Writer, s stateJSON) error {
 	}
 	if schema := s.Schema; schema != nil {
 		row("schema", "%s", schemaLine(schema))
+	}
+	if s.WorkersOwed != nil {
+		row("workers", "%s", owedLine(s.WorkersOwed))
+	}
+	if s.WorkersKept != nil {
+		row("", "%s: %s", s.WorkersKept.Reason, s.WorkersKept.Message)
+		w.commands(s.WorkersKept.Commands)
 	}
 	switch back := s.Rollback; {
 	case back == nil:

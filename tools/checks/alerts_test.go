@@ -104,6 +104,18 @@ func TestTheRulesFireWhenTheyShould(t *testing.T) {
 			"",
 		},
 		{
+			"TurnoutLiveSuffers", "as soon as it is known",
+			[]string{`turnout_live_suffers{` + app + `} 0x10 1x10`},
+			12 * time.Minute,
+			"application=shop,namespace=shop",
+		},
+		{
+			"TurnoutLiveSuffers", "no more once it is well",
+			[]string{`turnout_live_suffers{` + app + `} 1x10 0x10`},
+			15 * time.Minute,
+			"",
+		},
+		{
 			"TurnoutReleaseError", "the first there ever was",
 			[]string{`turnout_releases_total{` + app + `,kind="Deploy",phase="Error"} _x20 1x60`},
 			25 * time.Minute, "application=shop,namespace=shop",
