@@ -13,13 +13,13 @@ import (
 // cellsOf are the journeys with cells for some of their effects only.
 var cellsOf = map[string]func(effect string) bool{
 	"deploy with a worker": ofWorkers, "undo with a worker": ofWorkers, "restore with a worker": ofTasks, "rollback with a worker": ofWorkers,
-	"deploy with a queue": ofQueues, "deploy with KEDA": ofScalers,
+	"deploy with other images": ofTasks, "deploy with a queue": ofQueues, "deploy with KEDA": ofScalers,
 	"late rollback with a worker": ofOwed, "interference with a worker": ofOwed,
 	"deploy with an expand": ofMigrations, "an expand takes too long": ofMigrations, "the live version suffers": ofMigrations,
 	"contract": ofMigrations, "restore": ofRestores,
 }
 
-var workJourneys = []journey{workersDeploy, workersUndo, workersRestore, workersRollback, queueDeploy, scalersDeploy}
+var workJourneys = []journey{workersDeploy, workersUndo, workersRestore, workersRollback, queueDeploy, scalersDeploy, imagesDeploy}
 
 // ofWorkers: an effect concerns workers, singletons or CronJobs, or what comes right after them.
 func ofWorkers(effect string) bool {

@@ -85,7 +85,7 @@ func (w *world) imagesBeside() (blue, green, beat, report string) {
 }
 
 // built is a release's image of a repository.
-func built(t *testing.T, rel *v1alpha1.Release, repository string) string {
+func built(t testing.TB, rel *v1alpha1.Release, repository string) string {
 	t.Helper()
 	m := rel.Status.Milestones.Built
 	for _, image := range append([]string{m.Image}, m.Images...) {
@@ -96,6 +96,20 @@ func built(t *testing.T, rel *v1alpha1.Release, repository string) string {
 	t.Errorf("the release built %s and %v, and no %s", m.Image, m.Images, repository)
 	return ""
 }
+
+// A build makes images of their own for what runs beside the application.
+var imagesDeploy = journey{name: "deploy with other images", start: func(t testing.TB) (*world, *v1alpha1.Release) {
+	w := newWorldOfImages(t)
+	w.awaitPodsBeside()
+	return w, w.submit("a")
+}, expect: func(w *world, rel *v1alpha1.Release) {
+	w.expectDeployed(rel)
+	mail, report := built(w.t, rel, mailRepository), built(w.t, rel, reportRepository)
+	if blue, green, beat, j := w.imagesBeside(); blue != mailBefore || green != mail || beat != mail || j != report {
+		w.t.Errorf("after the deploy they have %s, %s, %s and %s", blue, green, beat, j)
+	}
+	w.expectWorkers(0, workersSize, true)
+}, effects: workersDeploy.effects}
 
 // Each gets its own image of the build, and after a rollback what it ran before.
 func TestOtherImagesOfTheBuildReachWhatNamesThem(t *testing.T) {
