@@ -171,6 +171,7 @@ func seeds() []world.Seed {
 		{Ref: "gcr.io/acme-prod/shop-web:first", Context: shop + "/web"},
 		{Ref: "gcr.io/acme-prod/shop-api:first", Context: shop + "/api"},
 		{Ref: "gcr.io/acme-prod/my-python-app:first", Context: example},
+		{Ref: mailImage + ":first", Context: example, Files: map[string]string{"Dockerfile": mailRecipe}},
 	}
 	if app, err := os.ReadFile(example + "/app.py"); err == nil { // otherwise the other seeds fail
 		all = append(all, world.Seed{Ref: measuredImage, Context: example, Files: map[string]string{"app.py": measuredApp(string(app))}})
