@@ -74,12 +74,13 @@ type running struct {
 	out *bytes.Buffer
 }
 
-// start runs a command of manage.py.
-func (e example) start(dir string, args ...string) running {
+// start runs a command of manage.py, with more in its environment.
+func (e example) start(dir, command string, more ...string) running {
 	e.t.Helper()
-	cmd := exec.CommandContext(e.t.Context(), python(), append([]string{"manage.py"}, args...)...)
+	cmd := exec.CommandContext(e.t.Context(), python(), "manage.py", command)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "DATABASE_HOST="+e.server.Dir, "DATABASE_NAME="+e.database, "DATABASE_USER="+postgres.Owner)
+	cmd.Env = append(cmd.Env, more...)
 	r := running{cmd, dir, &bytes.Buffer{}}
 	cmd.Stdout, cmd.Stderr = r.out, r.out
 	if err := cmd.Start(); err != nil {

@@ -130,13 +130,6 @@ func TestOldAndNewReplicasSideBySide(t *testing.T) {
 	}
 }
 
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // awaitNewerRecord waits until the older version has said of an object what it is and what to do.
 func awaitNewerRecord(a *application, namespace, kind string) {
 	a.t.Helper()

@@ -16,6 +16,10 @@ INSTALLED_APPS = ["orders", "orders_contract"]
 # The apps whose migrations only `contract` runs: they remove what only older versions need.
 CONTRACT_APPS = ["orders_contract"]
 
+# The queue into which these pods put tasks, and from which they take them: k8s/ gives each colour its own, so that no
+# version gets another one's tasks. Empty: one queue for all.
+QUEUE = os.environ.get("QUEUE", "")
+
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.postgresql",

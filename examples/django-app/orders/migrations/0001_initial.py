@@ -17,9 +17,12 @@ class Migration(migrations.Migration):
         ]),
         migrations.CreateModel("Task", [
             ("id", KEY.clone()),
+            ("queue", models.CharField(default="", max_length=20)),
             ("done_at", models.DateTimeField(db_index=True, null=True)),
             ("order", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="orders.order")),
         ]),
+        migrations.AddIndex("Task", models.Index(
+            fields=["queue", "id"], name="orders_task_waiting", condition=models.Q(done_at__isnull=True))),
         migrations.CreateModel("Completion", [
             ("id", KEY.clone()),
             ("version", models.CharField(max_length=100)),

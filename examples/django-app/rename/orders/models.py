@@ -14,7 +14,12 @@ class Task(models.Model):
     """A task of the queue. A worker confirms one order with it."""
 
     order = models.ForeignKey(Order, on_delete=models.CASCADE)
+    queue = models.CharField(max_length=20, default="")
     done_at = models.DateTimeField(null=True, db_index=True)
+
+    class Meta:
+        # So that a worker finds the next task at once, however many were done.
+        indexes = [models.Index(fields=["queue", "id"], name="orders_task_waiting", condition=models.Q(done_at__isnull=True))]
 
 
 class Completion(models.Model):

@@ -6,6 +6,7 @@
     /healthz    200 if the application can do its work, 503 and the reason if not
 """
 
+from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.http import JsonResponse
 from django.shortcuts import get_object_or_404
@@ -29,7 +30,7 @@ def orders(request):
         return JsonResponse({"error": "name must have 1 to 100 characters"}, status=400)
     with transaction.atomic():  # no order without its task
         made = Order.objects.create(customer=name)
-        Task.objects.create(order=made)
+        Task.objects.create(order=made, queue=settings.QUEUE)
     return JsonResponse({"order": made.pk, "name": made.customer, "version": VERSION}, status=201)
 
 

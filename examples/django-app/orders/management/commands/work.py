@@ -2,6 +2,7 @@ import pathlib
 import signal
 import threading
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import connection, transaction
 from django.utils import timezone
@@ -20,11 +21,10 @@ def do_one():
     """Does the oldest task that nobody else is doing. Returns whether there was one.
 
     All in one transaction: if the process dies, the database forgets what it had begun, and
-    another worker does the task. SKIP LOCKED lets many workers share a queue, those of both
-    colours, too.
+    another worker does the task. SKIP LOCKED lets many workers share a queue.
     """
     with transaction.atomic():
-        task = Task.objects.select_for_update(skip_locked=True).filter(done_at__isnull=True).order_by("pk").first()
+        task = Task.objects.select_for_update(skip_locked=True).filter(queue=settings.QUEUE, done_at__isnull=True).order_by("pk").first()
         if task is None:
             return False
         Order.objects.filter(pk=task.order_id).update(confirmed=True)
@@ -35,7 +35,7 @@ def do_one():
 
 
 class Command(BaseCommand):
-    help = "Do the tasks of the queue until SIGTERM; a task that was begun is finished first."
+    help = "Do the tasks of this colour's queue until SIGTERM; a task that was begun is finished first."
 
     def handle(self, *args, **options):
         stop = threading.Event()
