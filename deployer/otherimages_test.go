@@ -109,7 +109,7 @@ var imagesDeploy = journey{name: "deploy with other images", start: func(t testi
 		w.t.Errorf("after the deploy they have %s, %s, %s and %s", blue, green, beat, j)
 	}
 	w.expectWorkers(0, workersSize, true)
-}, effects: workersDeploy.effects}
+}, effects: append([]string{"release: Beside"}, workersDeploy.effects...)}
 
 // Each gets its own image of the build, and after a rollback what it ran before.
 func TestOtherImagesOfTheBuildReachWhatNamesThem(t *testing.T) {

@@ -12,6 +12,13 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
+// blockedJSON is a condition, and the commands that its message names.
+type blockedJSON struct {
+	Reason   string                  `json:"reason"`
+	Message  string                  `json:"message"`
+	Commands []v1alpha1.ShellCommand `json:"commands,omitempty"`
+}
+
 // told is a condition that is True, with its commands; nil if it is not.
 func told(bg *v1alpha1.BlueGreen, kind string) *blockedJSON {
 	c := meta.FindStatusCondition(bg.Status.Conditions, kind)
@@ -45,11 +52,11 @@ func schemaLine(s *v1alpha1.SchemaStatus) string {
 
 // owedLine says which workers do not follow users yet.
 func owedLine(owed *v1alpha1.WorkersOwed) string {
-	text := fmt.Sprintf("they do not follow users yet, since %s", prose.Minute(owed.Since.Time))
+	parts := []string{"they do not follow users yet, since " + prose.Minute(owed.Since.Time)}
 	for _, k := range owed.Kept {
-		text += fmt.Sprintf("; %s works on for users that left: %s", k.Deployment, keptBecause(k))
+		parts = append(parts, fmt.Sprintf("%s works on for users that left: %s", k.Deployment, keptBecause(k)))
 	}
-	return text
+	return strings.Join(parts, "; ")
 }
 
 // keptBecause is why a worker works on.

@@ -53,12 +53,6 @@ type versionJSON struct {
 	Release string `json:"release,omitempty"`
 }
 
-type blockedJSON struct {
-	Reason   string                  `json:"reason"`
-	Message  string                  `json:"message"`
-	Commands []v1alpha1.ShellCommand `json:"commands,omitempty"`
-}
-
 // findingJSON is something that the application's owner should know about its objects. An
 // error blocks releases.
 type findingJSON struct {
