@@ -245,6 +245,26 @@ func (s *djangoShop) expectPurge(image string) {
 	}
 }
 
+// expectRefused asks for a rollback, and waits for an answer with this text. No release is made.
+func (s *djangoShop) expectRefused(pr *githubtest.PullRequest, text string) {
+	s.t.Helper()
+	before := len(s.releases())
+	asked := s.comment(pr.Number, running.writer, "/rollback")
+	s.await("an answer to /rollback that says "+text, func(context.Context) (bool, string) {
+		var answers []string
+		for _, c := range s.repo.Comments(pr.Number) {
+			if c.App != nil && c.ID > asked.ID {
+				answers = append(answers, c.Body)
+			}
+		}
+		all := strings.Join(answers, "\n---\n")
+		return strings.Contains(all, text), all
+	})
+	if after := len(s.releases()); after != before {
+		s.t.Errorf("there are %d releases after the refusal, want %d", after, before)
+	}
+}
+
 // columns are those of the table of orders.
 func (s *djangoShop) columns() string {
 	s.t.Helper()
@@ -284,8 +304,7 @@ func TestDjangoRenamesAColumn(t *testing.T) {
 	if got := s.columns(); got != "confirmed customer gift id note" {
 		t.Errorf("after the contract the columns are %s", got)
 	}
-	s.comment(pr.Number, running.writer, "/rollback")
-	s.awaitComment(pr.Number, "contract")
+	s.expectRefused(pr, "is closed since")
 	s.awaitEverywhere("/", second)
 	c.leave()
 	s.expectNothingLost(c)

@@ -17,8 +17,6 @@ import (
 	"github.com/turnout-dev/turnout/sandbox/bench/fault"
 )
 
-func TestTenThousandTasksAreDoneOnce(t *testing.T) { doesEveryTask(t, "zero-many-tasks", 10_000) }
-
 // crashing is a way to the API server on which turnout dies at one of its writes.
 type crashing struct {
 	to      http.RoundTripper
