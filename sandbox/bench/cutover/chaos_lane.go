@@ -23,6 +23,7 @@ const chaosPatience = 9 * time.Minute
 type laneOf struct {
 	*released
 	expected int // releases
+	lost     int // of those; counted and reported when nobody waited for them any longer
 	commits  []string
 	pulls    []*githubtest.PullRequest
 }
@@ -91,6 +92,7 @@ func (c *chaos) one(ctx context.Context, l *laneOf) (ok bool) {
 	case ctx.Err() != nil:
 		return false
 	case rel == nil:
+		l.lost++
 		c.fail(&c.lost, "%s: %s is lost: %s", l.name, what, why)
 		return false
 	case rel.Status.Phase != v1alpha1.ReleaseSucceeded:

@@ -45,6 +45,16 @@ func TestChaosIsChecked(t *testing.T) {
 	}
 }
 
+// A lost release is counted once, as lost, whether it moved users late or never.
+func TestALostReleaseIsNoDuplicate(t *testing.T) {
+	l := &laneOf{expected: 3, lost: 1}
+	for made, want := range map[int]bool{1: false, 2: true, 3: true, 4: false} {
+		if got := l.asExpected(made); got != want {
+			t.Errorf("%d moves of 3 releases, of which one is lost, are as expected: %v, want %v", made, got, want)
+		}
+	}
+}
+
 // No way to fail comes again before all others have come, and a seed has them in its own order.
 func TestEachWayIsDealt(t *testing.T) {
 	order := func(seed uint64) (dealt []fault.Kind) {
