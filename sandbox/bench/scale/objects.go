@@ -26,9 +26,11 @@ const (
 	foreignIn = 1000
 )
 
-// The branches that applications follow: one is released alone, some together, the rest never.
+// The branches that applications follow: one is released alone, one is released and rolled back, some
+// are released together, the rest never.
 const (
 	branchAlone = "alone"
+	branchBack  = "back"
 	branchBurst = "main"
 	branchRest  = "rest"
 )
@@ -48,7 +50,9 @@ func (r *run) apps() []app {
 		switch {
 		case i == 0:
 			all[i].branch = branchAlone
-		case i <= r.Burst:
+		case i == 1:
+			all[i].branch = branchBack
+		case i < r.Burst+2:
 			all[i].branch = branchBurst
 		default:
 			all[i].branch = branchRest
@@ -108,6 +112,15 @@ func (a app) of(c v1alpha1.Color) client.ObjectKey {
 
 func (a app) labels(c v1alpha1.Color) map[string]string {
 	return map[string]string{"app": a.Name, "version": string(c)}
+}
+
+// podsOf counts an application's pods.
+func (r *run) podsOf(ctx context.Context, a app) (int, error) {
+	var pods corev1.PodList
+	if err := r.kube.List(ctx, &pods, client.InNamespace(a.Namespace), client.MatchingLabels{"app": a.Name}); err != nil {
+		return 0, fmt.Errorf("listing pods: %w", err)
+	}
+	return len(pods.Items), nil
 }
 
 // podsEach is how many pods a live application has.

@@ -41,7 +41,7 @@ type peer struct {
 	manifests *template.Template
 	cmd       *exec.Cmd
 	done      chan error
-	versions  map[bool]int // of the burst, and of the first application
+	versions  map[string]int // of the burst, and of the first application
 }
 
 func newPeer(r *run) (*peer, error) {
@@ -49,7 +49,7 @@ func newPeer(r *run) (*peer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the peer's manifests: %w", err)
 	}
-	p := &peer{run: r, versions: map[bool]int{}}
+	p := &peer{run: r, versions: map[string]int{}}
 	if p.manifests, err = template.New("").Option("missingkey=error").Parse(string(text)); err != nil {
 		return nil, fmt.Errorf("reading the peer's manifests %s: %w", r.Peer.Manifests, err)
 	}
@@ -143,12 +143,12 @@ func cmpError(err error) error {
 	return err
 }
 
-func (p *peer) release(ctx context.Context, burst bool) error {
-	p.versions[burst]++
-	image := fmt.Sprintf("%s-%d", strings.Replace(firstImage, "first", "next", 1), p.versions[burst])
+func (p *peer) release(ctx context.Context, branch string) error {
+	p.versions[branch]++
+	image := fmt.Sprintf("%s-%d", strings.Replace(firstImage, "first", "next", 1), p.versions[branch])
 	var all []client.Object
 	for _, a := range p.apps() {
-		if burst && a.branch != branchBurst || !burst && a.branch != branchAlone {
+		if a.branch != branch {
 			continue
 		}
 		objects, err := p.render(a, image)
@@ -175,11 +175,8 @@ func (*peer) rollback(context.Context) (bool, error) { return false, nil }
 
 // ended: no pod of another version is left, or will be within the peer's own delay.
 func (p *peer) ended(ctx context.Context, a app) (bool, error) {
-	var pods corev1.PodList
-	if err := p.kube.List(ctx, &pods, client.InNamespace(a.Namespace), client.MatchingLabels{"app": a.Name}); err != nil {
-		return false, fmt.Errorf("listing pods: %w", err)
-	}
-	return len(pods.Items) == podsEach, nil
+	n, err := p.podsOf(ctx, a)
+	return n == podsEach, err
 }
 
 func (*peer) requests(context.Context) (float64, error) { return 0, nil }

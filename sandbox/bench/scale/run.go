@@ -180,7 +180,7 @@ func (r *run) react(ctx context.Context) error {
 	}
 	for range r.Releases {
 		r.seen.forget(alone)
-		if err := r.tool.release(ctx, false); err != nil {
+		if err := r.tool.release(ctx, alone.branch); err != nil {
 			return err
 		}
 		ready, switched, err := r.switched(ctx, alone)
@@ -212,22 +212,22 @@ func (r *run) switched(ctx context.Context, a app) (ready, switched time.Time, e
 
 // back takes one release back again and again, while the previous version still runs.
 func (r *run) back(ctx context.Context) error {
-	alone := r.apps()[0]
+	back := r.apps()[1]
 	var took []time.Duration
 	for range r.Releases {
-		r.seen.forget(alone)
-		if err := r.tool.release(ctx, false); err != nil {
+		r.seen.forget(back)
+		if err := r.tool.release(ctx, back.branch); err != nil {
 			return err
 		}
-		if _, _, err := r.switched(ctx, alone); err != nil {
+		if _, _, err := r.switched(ctx, back); err != nil {
 			return err
 		}
-		r.seen.forget(alone)
+		r.seen.forget(back)
 		began := time.Now()
 		if can, err := r.tool.rollback(ctx); err != nil || !can {
 			return err
 		}
-		_, switched, err := r.switched(ctx, alone)
+		_, switched, err := r.switched(ctx, back)
 		if err != nil {
 			return err
 		}
@@ -255,7 +255,7 @@ func (r *run) burst(ctx context.Context) error {
 		return err
 	}
 	began := time.Now()
-	if err := r.tool.release(ctx, true); err != nil {
+	if err := r.tool.release(ctx, branchBurst); err != nil {
 		return err
 	}
 	var times []time.Time

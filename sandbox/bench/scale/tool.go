@@ -20,11 +20,12 @@ type tool interface {
 	start(ctx context.Context) (pid int, err error)
 	// lacks says what it still has to do before every application can be released; "" if nothing.
 	lacks(ctx context.Context) (string, error)
-	// release lets applications have the next version: the first one alone, or those of the burst.
-	release(ctx context.Context, burst bool) error
-	// rollback asks for the previous version of the first application. Whoever cannot returns false.
+	// release lets the applications of a branch have the next version.
+	release(ctx context.Context, branch string) error
+	// rollback asks for the previous version of [branchBack]'s application. Whoever cannot returns false.
 	rollback(ctx context.Context) (bool, error)
-	// ended reports whether an application's release is over.
+	// ended reports whether an application's release is over, and the previous version's pods are gone,
+	// unless it can be rolled back.
 	ended(ctx context.Context, a app) (bool, error)
 	// requests is how many requests it has sent to the API server; 0 if it does not tell.
 	requests(ctx context.Context) (float64, error)

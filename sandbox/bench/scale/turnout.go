@@ -21,11 +21,11 @@ type turnoutTool struct {
 	repo   *githubtest.Repository
 	user   *githubtest.User
 	t      *turnout.Turnout
-	runs   bool                      // t
-	count  int                       // versions
-	merged []*githubtest.PullRequest // of the first application, newest last
-	back   bool                      // the first application was rolled back
-	burst  string                    // the commit of the last one
+	runs   bool                    // t
+	count  int                     // versions
+	merged *githubtest.PullRequest // the last one
+	back   bool                    // an application was rolled back
+	burst  string                  // the commit of the last one
 }
 
 func (*turnoutTool) name() string { return "turnout" }
@@ -66,7 +66,7 @@ func (t *turnoutTool) past(ctx context.Context) error {
 		return err
 	}
 	t.seen.forget(alone)
-	if err := t.release(ctx, false); err != nil {
+	if err := t.release(ctx, alone.branch); err != nil {
 		return err
 	}
 	if _, _, err := t.switched(ctx, alone); err != nil {
@@ -128,7 +128,7 @@ func (t *turnoutTool) makeRepository() error {
 	if err := t.repo.SetRole(t.user, "write"); err != nil {
 		return fmt.Errorf("giving the right to merge: %w", err)
 	}
-	for _, branch := range []string{branchAlone, branchRest} {
+	for _, branch := range []string{branchAlone, branchBack, branchRest} {
 		if _, err := t.commit(branch); err != nil {
 			return err
 		}
@@ -146,8 +146,8 @@ func (t *turnoutTool) commit(branch string) (string, error) {
 func (t *turnoutTool) objects(a app) ([]client.Object, error) {
 	blue, green := v1alpha1.Blue, v1alpha1.Green
 	hold := metav1.Duration{}
-	if a.branch == branchAlone {
-		hold.Duration = time.Hour // it rolls back while the old colour is there
+	if a.branch == branchBack {
+		hold.Duration = time.Hour // it rolls back while the previous version runs
 	}
 	return []client.Object{
 		deployment(a.of(blue), a.labels(blue), podsEach), deployment(a.of(green), a.labels(green), 0),
@@ -184,8 +184,8 @@ func (t *turnoutTool) lacks(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-func (t *turnoutTool) release(_ context.Context, burst bool) (err error) {
-	if burst {
+func (t *turnoutTool) release(_ context.Context, branch string) (err error) {
+	if branch == branchBurst {
 		t.burst, err = t.commit(branchBurst)
 		return err
 	}
@@ -196,15 +196,15 @@ func (t *turnoutTool) release(_ context.Context, burst bool) (err error) {
 	if _, err := t.repo.CommitFiles(commit); err != nil {
 		return err
 	}
-	pr, err := t.repo.OpenPullRequest(githubtest.NewPullRequest{Title: head, Head: head, Base: branchAlone, Author: t.user})
+	pr, err := t.repo.OpenPullRequest(githubtest.NewPullRequest{Title: head, Head: head, Base: branch, Author: t.user})
 	if err != nil {
 		return fmt.Errorf("opening a pull request: %w", err)
 	}
 	if _, err := pr.Squash(t.user); err != nil {
 		return fmt.Errorf("merging: %w", err)
 	}
-	t.merged = append(t.merged, pr)
-	if t.back { // after a rollback a person lets the next release go on
+	t.merged = pr
+	if t.back && branch == branchBack { // after a rollback a person lets the next release go on
 		return t.comment("/promote")
 	}
 	return nil
@@ -217,7 +217,7 @@ func (t *turnoutTool) rollback(context.Context) (bool, error) {
 
 // comment comments on the last pull request.
 func (t *turnoutTool) comment(text string) error {
-	if _, err := t.repo.Comment(t.merged[len(t.merged)-1].Number, t.user, text); err != nil {
+	if _, err := t.repo.Comment(t.merged.Number, t.user, text); err != nil {
 		return fmt.Errorf("commenting %s: %w", text, err)
 	}
 	return nil
@@ -236,7 +236,8 @@ func (t *turnoutTool) ended(ctx context.Context, a app) (bool, error) {
 			return false, nil
 		}
 	}
-	return true, nil
+	n, err := t.podsOf(ctx, a)
+	return n == podsEach || a.branch == branchBack, err
 }
 
 func (t *turnoutTool) requests(ctx context.Context) (float64, error) {

@@ -78,7 +78,7 @@ func measurements(o scale.Options, sizes, perNamespace, finished []int) []scale.
 	for _, n := range sizes {
 		for _, per := range perNamespace {
 			o := o
-			o.Applications, o.PerNamespace, o.Burst = n, cmp.Or(per, n), min(o.Burst, n-1)
+			o.Applications, o.PerNamespace, o.Burst = n, cmp.Or(per, n), max(0, min(o.Burst, n-2))
 			for _, o.FinishedReleases = range finished {
 				o.Peer = scale.Peer{}
 				all = append(all, o)
