@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -240,10 +241,12 @@ func (m *memoryRecord) PublishGitHub(_ context.Context, rel *v1alpha1.Release, s
 		if stored == nil || stored.UID != rel.UID {
 			return bot.ErrNotFound
 		}
-		if !stored.Status.GitHub.Same(rel.Status.GitHub) {
+		asRead := rel.ResourceVersion != "" && rel.ResourceVersion == stored.ResourceVersion
+		if !asRead && !stored.Status.GitHub.Same(rel.Status.GitHub) {
 			return bot.ErrRace
 		}
-		stored.Status.GitHub = s.DeepCopy()
+		stored.Status.GitHub, stored.ResourceVersion = s.DeepCopy(), strconv.Itoa(m.writes)
+		rel.ResourceVersion = stored.ResourceVersion
 		return nil
 	})
 }

@@ -66,7 +66,7 @@ func TestNothingIsPublishedOfWhatANewerVersionWrote(t *testing.T) {
 			w := newWorld(t)
 			pr, rel := ended(w)
 			p := w.publisher()
-			p.Record = newerRecord{w.record, releases}
+			p.Known = newerRecord{w.record, releases}
 			before := len(w.github.Requests())
 			if _, err := p.Publish(t.Context(), rel); err == nil {
 				t.Error("it is published")

@@ -38,7 +38,7 @@ func (p *Publisher) Publish(ctx context.Context, rel *v1alpha1.Release) (again t
 	if err != nil || app == nil {
 		return 0, err
 	}
-	releases, err := p.Record.Releases(ctx, appKey(rel))
+	releases, err := p.Known.Releases(ctx, appKey(rel))
 	if err != nil {
 		return 0, fmt.Errorf("listing the releases of %s: %w", appKey(rel), err)
 	}
@@ -69,7 +69,7 @@ const afterRace = time.Second
 // applications of its repository. Without this check, the right to write a Release would be
 // the right to comment in any repository.
 func (p *Publisher) granted(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1.BlueGreen, []v1alpha1.BlueGreen, error) {
-	app, err := p.Record.Application(ctx, appKey(rel))
+	app, err := p.Known.Application(ctx, appKey(rel))
 	if errors.Is(err, ErrNotFound) {
 		return nil, nil, nil
 	}
@@ -95,7 +95,11 @@ func (p *Publisher) newThread(app *v1alpha1.BlueGreen, apps []v1alpha1.BlueGreen
 	t.releases = slices.DeleteFunc(t.releases, func(r v1alpha1.Release) bool { return r.Spec.Application != app.Name || command.Malformed(r) })
 	for i := range t.releases {
 		r := &t.releases[i]
-		r.Status.GitHub = p.memory.latest(r)
+		if latest := p.memory.latest(r); !latest.Same(r.Status.GitHub) {
+			r.Status.GitHub, r.ResourceVersion = latest, "" // what was read lags behind
+		} else if r.Status.GitHub == nil {
+			r.Status.GitHub = latest
+		}
 		if r.UID == rel.UID {
 			t.rel = r
 		}

@@ -201,7 +201,7 @@ func TestPanicOfOneReleaseIsItsOwnFailure(t *testing.T) {
 	_, rel := ended(w)
 	times := 1
 	p := w.publisher()
-	p.Record = panicking{w.record, &times}
+	p.Known = panicking{w.record, &times}
 	if _, err := p.Publish(t.Context(), rel); err == nil || !strings.Contains(err.Error(), rel.Name) || !strings.Contains(err.Error(), "moo") {
 		t.Errorf("published: %v, want an error that names the release and the panic", err)
 	}

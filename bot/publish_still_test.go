@@ -104,3 +104,30 @@ func (s standstill) PublishGitHub(ctx context.Context, rel *v1alpha1.Release, st
 	time.Sleep(6 * time.Second)
 	return err
 }
+
+// What a process remembers of a release may be older than what it reads: another one has published
+// meanwhile. That stays.
+func TestMemoryThatIsBehindTheRecordErasesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	_, rel := ended(w)
+	p := w.publisher()
+	untilPublished(t, w, p, rel.Name)
+	read := func() *v1alpha1.Release { return w.record.change(rel.Name, func(*v1alpha1.Release) {}) }
+	theirs, now := v1alpha1.CommentStatus{PullRequest: 99, ID: 5, Digest: "theirs"}, read()
+	next := now.Status.GitHub.DeepCopy()
+	next.Comments = append(next.Comments, theirs)
+	check(t, w.record.PublishGitHub(t.Context(), now, *next))
+	w.record.change(rel.Name, func(r *v1alpha1.Release) { advance(r, v1alpha1.ReleaseFailed) })
+	before := len(w.github.Requests())
+	for range 2 { // the first one notices
+		_, err := p.Publish(t.Context(), read())
+		check(t, err)
+	}
+	if len(w.github.Requests()) == before {
+		t.Fatal("nothing was published, so nothing could be erased")
+	}
+	if got := read().Status.GitHub.Comments; !slices.Contains(got, theirs) {
+		t.Errorf("the record has the comments %+v, without the other process's", got)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot/githubapp"
@@ -24,6 +25,12 @@ import (
 type Publisher struct {
 	GitHub *githubapp.Client
 	Record Record
+	// Known reads what Publish is called for. It may lag behind Record: what changed since then is
+	// not written over, and leads to another call.
+	Known interface {
+		Application(ctx context.Context, key types.NamespacedName) (*v1alpha1.BlueGreen, error)
+		Releases(ctx context.Context, app types.NamespacedName) ([]v1alpha1.Release, error)
+	}
 	// Web is the address of GitHub's pages. Default: https://github.com.
 	Web string
 	// Grace is how long to wait after a creation of unknown outcome. Default: 10 s.

@@ -143,7 +143,7 @@ func (w *world) listen() {
 // publisher returns a publisher without memory, as after a restart.
 func (w *world) publisher() *bot.Publisher {
 	return &bot.Publisher{
-		GitHub: w.client, Record: w.record, Web: "https://github.com",
+		GitHub: w.client, Record: w.record, Known: w.record, Web: "https://github.com",
 		Grace: time.Nanosecond, Apart: time.Nanosecond, Log: slog.New(slog.DiscardHandler),
 	}
 }

@@ -94,7 +94,9 @@ const publishTries = 8
 // PublishGitHub replaces a release's status.github by server-side apply, and no other field. It changes
 // what rel has there: if the record has something else by now, it writes nothing, and the error
 // is [ErrPublished]. So a process that stood still, and lost its lease meanwhile, does not erase what
-// its successor has written down, such as its doubt that something was made twice.
+// its successor has written down, such as its doubt that something was made twice. If rel has the
+// resource version at which it had its status.github, nothing is read first. Afterwards it has the
+// new one.
 func (r *Record) PublishGitHub(ctx context.Context, rel *v1alpha1.Release, s v1alpha1.GitHubStatus) error {
 	if err := FitGitHub(&s); err != nil {
 		return fmt.Errorf("release %s/%s: %w", rel.Namespace, rel.Name, err)
@@ -103,32 +105,45 @@ func (r *Record) PublishGitHub(ctx context.Context, rel *v1alpha1.Release, s v1a
 	if err != nil {
 		return err
 	}
+	version := rel.ResourceVersion
 	for range publishTries {
-		now, err := r.Release(ctx, client.ObjectKeyFromObject(rel))
-		if err != nil {
-			return err
-		}
-		if now.UID != rel.UID {
-			// The API server does not compare UIDs when it applies a status.
-			gone := apierrors.NewNotFound(v1alpha1.GroupVersion.WithResource("releases").GroupResource(), rel.Name)
-			return fmt.Errorf("release %s/%s was deleted and made again: %w", rel.Namespace, rel.Name, gone)
-		}
-		if !now.Status.GitHub.Same(rel.Status.GitHub) {
-			return fmt.Errorf("release %s/%s: %w", rel.Namespace, rel.Name, ErrPublished)
+		if version == "" {
+			if version, err = r.published(ctx, rel); err != nil {
+				return err
+			}
 		}
 		patch := patch.DeepCopy()
-		patch.SetResourceVersion(now.ResourceVersion)
+		patch.SetResourceVersion(version)
 		//nolint:staticcheck // the typed Apply needs generated apply configurations, which this API does not have
 		err = r.Client.Status().Patch(ctx, patch, client.Apply, client.FieldOwner(v1alpha1.BotManager), client.ForceOwnership)
 		if err == nil {
+			rel.ResourceVersion = patch.GetResourceVersion()
 			return nil
 		}
 		if !apierrors.IsConflict(err) {
 			return fmt.Errorf("writing status.github of release %s/%s: %w", rel.Namespace, rel.Name, err)
 		}
+		version = ""
 	}
 	return fmt.Errorf("writing status.github of release %s/%s: the release was written %d times meanwhile", rel.Namespace, rel.Name,
 		publishTries)
+}
+
+// published returns the resource version at which a release has the status.github that rel has.
+func (r *Record) published(ctx context.Context, rel *v1alpha1.Release) (version string, err error) {
+	now, err := r.Release(ctx, client.ObjectKeyFromObject(rel))
+	if err != nil {
+		return "", err
+	}
+	if now.UID != rel.UID {
+		// The API server does not compare UIDs when it applies a status.
+		gone := apierrors.NewNotFound(v1alpha1.GroupVersion.WithResource("releases").GroupResource(), rel.Name)
+		return "", fmt.Errorf("release %s/%s was deleted and made again: %w", rel.Namespace, rel.Name, gone)
+	}
+	if !now.Status.GitHub.Same(rel.Status.GitHub) {
+		return "", fmt.Errorf("release %s/%s: %w", rel.Namespace, rel.Name, ErrPublished)
+	}
+	return now.ResourceVersion, nil
 }
 
 // githubApply returns the object to apply: only identity and status.github.

@@ -174,7 +174,7 @@ func releases(ctx context.Context, from client.Reader, app types.NamespacedName,
 // releases are read now; finished ones, which no longer change, come from the cache. A
 // watch reports a release that the cache lacks.
 func (r *Record) Work(ctx context.Context, app types.NamespacedName) ([]v1alpha1.Release, error) {
-	known, err := releases(ctx, r.Client, app, client.MatchingFields{index.Application: app.Name})
+	known, err := Known{r.Client}.Releases(ctx, app)
 	if err != nil {
 		return nil, err
 	}
@@ -194,6 +194,20 @@ func (r *Record) Work(ctx context.Context, app types.NamespacedName) ([]v1alpha1
 		now = append(now, *rel)
 	}
 	return now, nil
+}
+
+// Known is the record as the cache has it, for those who are woken by its changes and compare what
+// they read with what they write.
+type Known struct{ Cache client.Reader }
+
+// Application returns an application.
+func (k Known) Application(ctx context.Context, key types.NamespacedName) (*v1alpha1.BlueGreen, error) {
+	return (&Record{Reader: k.Cache}).Application(ctx, key)
+}
+
+// Releases returns the releases of an application, newest first.
+func (k Known) Releases(ctx context.Context, app types.NamespacedName) ([]v1alpha1.Release, error) {
+	return releases(ctx, k.Cache, app, client.MatchingFields{index.Application: app.Name})
 }
 
 // Release returns one release. If a newer version wrote it, the error is

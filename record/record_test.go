@@ -407,7 +407,7 @@ func TestLatePublisherChangesNothing(t *testing.T) {
 	}{
 		"the successor publishes": {func(t *testing.T, r *record.Record, rel *v1alpha1.Release) error {
 			t.Helper()
-			return r.PublishGitHub(t.Context(), rel, v1alpha1.GitHubStatus{DeploymentID: 8})
+			return r.PublishGitHub(t.Context(), rel.DeepCopy(), v1alpha1.GitHubStatus{DeploymentID: 8})
 		}, true},
 		"the deployer writes": {func(t *testing.T, r *record.Record, rel *v1alpha1.Release) error {
 			t.Helper()

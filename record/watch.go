@@ -11,7 +11,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
@@ -30,6 +29,14 @@ import (
 // publishing is how many applications are published concurrently.
 const publishing = 4
 
+// A release takes most of its steps in a moment, and nobody wants to hear of each. So a call follows
+// once an application's releases have not changed for quiet, but at the latest after mostQuiet. Until
+// then nothing that the caller records is written beside the steps, which would delay them.
+const (
+	quiet     = 300 * time.Millisecond
+	mostQuiet = 2 * time.Second
+)
+
 // newer reports whether a newer version wrote what was read. That version publishes it.
 func newer(err error) bool {
 	_, ok := errors.AsType[*v1alpha1.NewerFormatError](err)
@@ -37,15 +44,26 @@ func newer(err error) bool {
 }
 
 // Watch calls back for every release that exists or changes, on the leader only:
-// sequentially for the releases of one application, concurrently for several applications.
+// sequentially for the releases of one application, concurrently for several applications. It calls
+// a moment after the last change, or at the latest 2 s after the first, with the release as the cache
+// has it.
 // It may repeat a call for the same state. After an error it calls again with back-off;
 // after a positive duration it calls again when that has passed.
 func (r *Record) Watch(mgr ctrl.Manager, name string, changed func(context.Context, *v1alpha1.Release) (time.Duration, error)) error {
-	w := &watching{record: r, changed: changed, waiting: map[types.NamespacedName]map[string]bool{}}
+	w := &watching{
+		record: r, changed: changed, waiting: map[types.NamespacedName]map[string]bool{}, changes: map[types.NamespacedName]changes{},
+	}
 	w.one = TellPanics(mgr.GetEventRecorder("turnout"), &v1alpha1.Release{}, reconcile.Func(w.callFor))
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named(name).
-		Watches(&v1alpha1.Release{}, handler.EnqueueRequestsFromMapFunc(w.note)).
+		Watches(&v1alpha1.Release{}, handler.Funcs{
+			CreateFunc: func(_ context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+				q.AddAfter(w.note(e.Object), quiet)
+			},
+			UpdateFunc: func(_ context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+				q.AddAfter(w.note(e.ObjectNew), quiet)
+			},
+		}).
 		WithOptions(controller.Options{MaxConcurrentReconciles: publishing}).
 		Complete(reconcile.Func(w.call))
 	if err != nil {
@@ -63,16 +81,28 @@ type watching struct {
 
 	mu      sync.Mutex
 	waiting map[types.NamespacedName]map[string]bool // names of releases, by application
+	changes map[types.NamespacedName]changes         // by application
 }
 
+// changes are when the releases of an application have changed since the last call.
+type changes struct{ first, last time.Time }
+
 // note remembers that a release changed, before its application is queued.
-func (w *watching) note(_ context.Context, rel client.Object) []reconcile.Request {
+func (w *watching) note(rel client.Object) reconcile.Request {
 	app := types.NamespacedName{Namespace: rel.GetNamespace()}
 	if rel, ok := rel.(*v1alpha1.Release); ok {
 		app.Name = rel.Spec.Application
 	}
 	w.add(app, rel.GetName())
-	return []reconcile.Request{{NamespacedName: app}}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := time.Now()
+	if c, found := w.changes[app]; found {
+		w.changes[app] = changes{c.first, now}
+	} else {
+		w.changes[app] = changes{now, now}
+	}
+	return reconcile.Request{NamespacedName: app}
 }
 
 func (w *watching) add(app types.NamespacedName, names ...string) {
@@ -86,13 +116,21 @@ func (w *watching) add(app types.NamespacedName, names ...string) {
 	}
 }
 
-// take returns the releases that changed since the last call.
-func (w *watching) take(app types.NamespacedName) []string {
+// take returns the releases that changed since the last call, or how long to wait for them to be
+// quiet.
+func (w *watching) take(app types.NamespacedName) (names []string, wait time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	names := slices.Sorted(maps.Keys(w.waiting[app]))
+	if c, found := w.changes[app]; found {
+		wait = min(time.Until(c.last.Add(quiet)), time.Until(c.first.Add(mostQuiet)))
+	}
+	if wait > 0 {
+		return nil, wait
+	}
+	delete(w.changes, app)
+	names = slices.Sorted(maps.Keys(w.waiting[app]))
 	delete(w.waiting, app)
-	return names
+	return names, 0
 }
 
 // call calls back for the releases of an application. It remembers those that failed or
@@ -101,7 +139,11 @@ func (w *watching) call(ctx context.Context, req reconcile.Request) (reconcile.R
 	var soonest time.Duration
 	var errs []error
 	var panicked any
-	for _, name := range w.take(req.NamespacedName) {
+	names, wait := w.take(req.NamespacedName)
+	if wait > 0 {
+		return reconcile.Result{RequeueAfter: wait}, nil
+	}
+	for _, name := range names {
 		again, v, err := w.try(ctx, types.NamespacedName{Namespace: req.Namespace, Name: name})
 		if v != nil {
 			panicked = v
@@ -132,14 +174,14 @@ func (w *watching) try(ctx context.Context, key types.NamespacedName) (again tim
 }
 
 func (w *watching) callFor(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
-	rel, err := w.record.Release(ctx, req.NamespacedName)
-	if apierrors.IsNotFound(errors.Unwrap(err)) || newer(err) {
+	var rel v1alpha1.Release
+	if err := w.record.Client.Get(ctx, req.NamespacedName, &rel); err != nil {
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	if newer(rel.Readable()) {
 		return reconcile.Result{}, nil
 	}
-	if err != nil {
-		return reconcile.Result{}, err
-	}
-	again, err := w.changed(ctx, rel)
+	again, err := w.changed(ctx, &rel)
 	if newer(err) {
 		return reconcile.Result{}, nil
 	}

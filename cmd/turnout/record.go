@@ -26,6 +26,14 @@ func (r botRecord) Application(ctx context.Context, key types.NamespacedName) (*
 	return bg, translate(err)
 }
 
+// known is the record as the cache has it, with the bot's errors.
+type known struct{ record.Known }
+
+func (k known) Application(ctx context.Context, key types.NamespacedName) (*v1alpha1.BlueGreen, error) {
+	bg, err := k.Known.Application(ctx, key)
+	return bg, translate(err)
+}
+
 func (r botRecord) Submit(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1.Release, bool, error) {
 	stored, created, err := r.Record.Submit(ctx, rel)
 	return stored, created, translate(err)
