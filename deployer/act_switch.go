@@ -37,12 +37,17 @@ func (act switchAct) do(ctx context.Context, a *attempt) (pause, error) {
 			return pause{}, err
 		}
 	}
+	ports := portsOf(ctx, act.routes, a, a.target()) // beside the stamp
 	var told func() (track.News, error)
 	if m.SwitchIntendedAt == nil {
-		told = act.preparing.events(ctx, a) // beside the stamp
+		told = act.preparing.events(ctx, a)
 	}
 	if p, err := act.preparing.stamp(ctx, a, a.o.Target); err != nil || p.rests() {
 		return p, err
+	}
+	has, err := ports()
+	if err != nil {
+		return pause{}, err
 	}
 	if m.SwitchIntendedAt == nil {
 		act.preparing.noteEvents(ctx, a, told)
@@ -56,7 +61,8 @@ func (act switchAct) do(ctx context.Context, a *attempt) (pause, error) {
 		}
 	}
 	act.measuring.moving(a, measured)
-	if err := act.moving.moveRoutes(ctx, a, func() error { return act.routes.Switch(ctx, a.bg, a.o.Routes, a.target()) }); err != nil {
+	err = act.moving.moveRoutes(ctx, a, func() error { return act.routes.Switch(ctx, a.bg, a.o.Routes, a.target(), has) })
+	if err != nil {
 		return pause{}, err
 	}
 	if a.o.Routes.Live() != a.target() {

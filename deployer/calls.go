@@ -76,6 +76,8 @@ type turn struct {
 
 	calls map[question]*call // guarded by of.mu
 
+	waitsSince time.Time // of a wait that is not recorded yet
+
 	failures int
 	until    time.Time // of the back-off
 	why      error

@@ -9,6 +9,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/cloudbuild"
+	"github.com/turnout-dev/turnout/deployer/route"
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
@@ -53,7 +54,8 @@ type (
 
 	// switcher moves users.
 	switcher interface {
-		Switch(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, to v1alpha1.Color) error
+		Ports(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1.Color) (route.Ports, error)
+		Switch(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, to v1alpha1.Color, has route.Ports) error
 	}
 
 	// poker makes the load balancer's controller look at an Ingress again.

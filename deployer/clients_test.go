@@ -66,7 +66,7 @@ func TestActsHaveOnlyTheirClients(t *testing.T) {
 			routes.EndCohort routes.Fence routes.LeadCohort routes.Observe routes.Shift`),
 		v1alpha1.StepSwitch: strings.Fields(`
 			*deployer.probers *url.URL deployer.Observer gate.Access record.UpdateApplication releases.UpdateRelease
-			routes.CheckTranslation routes.News routes.Observe routes.Switch
+			routes.CheckTranslation routes.News routes.Observe routes.Ports routes.Switch
 			workloads.HoldMinimum workloads.Stamp`),
 		v1alpha1.StepConfirm: strings.Fields(`
 			*deployer.asks *deployer.probers *url.URL *urlmap.Client client.Reader deployer.Observer gate.Access
@@ -83,7 +83,7 @@ func TestActsHaveOnlyTheirClients(t *testing.T) {
 		v1alpha1.StepRelieve:    strings.Fields(`workers.Stop`),
 		v1alpha1.StepRestore: strings.Fields(`
 			deployer.Observer gate.Access record.UpdateApplication releases.UpdateRelease
-			routes.Fence routes.News routes.Observe routes.ReadyEndpoints routes.Switch
+			routes.Fence routes.News routes.Observe routes.Ports routes.ReadyEndpoints routes.Switch
 			workloads.HoldMinimum workloads.Stamp`),
 		v1alpha1.StepDiscard: strings.Fields(`
 			*deployer.calls client.Reader deployer.Google record.Release

@@ -100,7 +100,7 @@ func (d driving) advance(ctx context.Context, a *attempt, only v1alpha1.Step) er
 			}
 			if p.rests() {
 				a.hold(p)
-				return d.save(ctx, a)
+				return d.rest(ctx, a)
 			}
 		}
 		waiting, err := d.take(ctx, a, s)
@@ -108,7 +108,7 @@ func (d driving) advance(ctx context.Context, a *attempt, only v1alpha1.Step) er
 			return err
 		}
 		if waiting {
-			return d.save(ctx, a)
+			return d.rest(ctx, a)
 		}
 	}
 	return fmt.Errorf("release %s took %d steps without coming to rest", rel.Name, track.Bound)

@@ -320,13 +320,13 @@ func TestPatchOfTheRoutesMindsWhatTouchesThem(t *testing.T) {
 			for range 2 { // without and with a fence
 				read := w.routes()
 				tt.meanwhile(w)
-				err := w.router().Switch(t.Context(), w.application(), read, v1alpha1.Green)
+				err := w.switchRoutes(read, v1alpha1.Green)
 				if lost := errors.Is(err, route.ErrLostRace); lost != (tt.want == v1alpha1.Blue) || err != nil && !lost {
 					t.Errorf("the patch is answered %v", err)
 				}
 				w.expectLive(tt.want)
 				if tt.want == v1alpha1.Green {
-					check(t, w.router().Switch(t.Context(), w.application(), w.routes(), v1alpha1.Blue))
+					check(t, w.switchRoutes(w.routes(), v1alpha1.Blue))
 				}
 				check(t, w.router().Fence(t.Context(), w.application(), w.routes()))
 			}
@@ -335,6 +335,14 @@ func TestPatchOfTheRoutesMindsWhatTouchesThem(t *testing.T) {
 }
 
 func (w *world) router() *route.Router { return &route.Router{Client: w.kube, Reader: w.kube} }
+
+// switchRoutes moves users to a colour.
+func (w *world) switchRoutes(from track.Routes, to v1alpha1.Color) error {
+	w.t.Helper()
+	has, err := w.router().Ports(w.t.Context(), w.application(), to)
+	check(w.t, err)
+	return w.router().Switch(w.t.Context(), w.application(), from, to, has)
+}
 
 func (w *world) routes() track.Routes {
 	w.t.Helper()

@@ -34,34 +34,41 @@ func TestRoundTripsBeforeTheSwitch(t *testing.T) {
 	w.kubelet.release(t, "@sha256:")
 	w.until("the switch", trips.switched, trips.String)
 	want := []string{
-		"GET bluegreens beside releases",  // whose turn is it?
-		"GET ingresses",                   // where are users?
-		"PATCH deployments beside events", // it is as observed, and from here on nobody shrinks it
-		"PUT releases",                    // the intent
-		"GET services",                    // it has the ports that users are routed to
-		"PATCH ingresses",                 // the switch
+		"GET bluegreens beside GET releases",                      // whose turn is it?
+		"GET ingresses",                                           // where are users?
+		"GET events beside GET services beside PATCH deployments", // it is as observed, and from here on nobody shrinks it
+		"PUT releases",                                            // the intent
+		"PATCH ingresses",                                         // the switch
 	}
 	if diff := cmp.Diff(want, trips.ofTheLastLook()); diff != "" {
 		t.Errorf("the requests of the look that switches (-want +got):\n%s\nall since the pod was ready: %v", diff, trips)
 	}
 }
 
-// roundTrips notes a deployer's requests, from begin to the patch that moves users. In between
-// those that are to be made beside each other wait for each other.
+// atOnce are the requests that are to be made beside each other. None is answered before all are made.
+var atOnce = [][]string{{"GET bluegreens", "GET releases"}, {"GET events", "GET services", "PATCH deployments"}}
+
+// roundTrips notes a deployer's requests, from begin to the patch that moves users.
 type roundTrips struct {
-	read, prepared, over chan struct{}
+	over chan struct{}
 
 	mu      sync.Mutex
 	on      bool
 	earlier map[types.UID]bool // looks that were under way before
 	made    []string
+	last    types.UID           // the look that made the last one
+	its     []string            // requests of that look
+	meet    map[string]*meeting // of a look's requests, by look and first request
+}
+
+// meeting is where requests wait for each other.
+type meeting struct {
+	come map[string]bool
+	all  chan struct{}
 }
 
 func newRoundTrips() *roundTrips {
-	return &roundTrips{
-		read: make(chan struct{}), prepared: make(chan struct{}), over: make(chan struct{}),
-		earlier: map[types.UID]bool{"": true},
-	}
+	return &roundTrips{over: make(chan struct{}), earlier: map[types.UID]bool{"": true}, meet: map[string]*meeting{}}
 }
 
 func (r *roundTrips) begin() {
@@ -84,30 +91,37 @@ func (r *roundTrips) config() *rest.Config {
 func (r *roundTrips) note(req *http.Request) {
 	kind, _, _ := strings.Cut(strings.TrimPrefix(describe(req), req.Method+" "), "/")
 	what := req.Method + " " + kind
-	if what == "POST events" || kind == "leases" || req.URL.Query().Get("watch") != "" ||
-		!r.add(controller.ReconcileIDFromContext(req.Context()), what) {
-		return
-	}
-	var to chan<- struct{}
-	var from <-chan struct{}
-	switch what {
-	case "GET bluegreens":
-		to = r.read
-	case "GET releases":
-		from = r.read
-	case "PATCH deployments":
-		to = r.prepared
-	case "GET events":
-		from = r.prepared
-	default:
+	look := controller.ReconcileIDFromContext(req.Context())
+	if what == "POST events" || kind == "leases" || req.URL.Query().Get("watch") != "" || !r.add(look, what) {
 		return
 	}
 	select {
-	case to <- struct{}{}:
-	case <-from:
+	case <-r.meeting(look, what):
 	case <-r.over:
 	case <-req.Context().Done():
 	}
+}
+
+// meeting is closed when all requests have been made that are to be made beside this one.
+func (r *roundTrips) meeting(look types.UID, what string) <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i := slices.IndexFunc(atOnce, func(all []string) bool { return slices.Contains(all, what) })
+	if i < 0 {
+		done := make(chan struct{})
+		close(done)
+		return done
+	}
+	at := string(look) + atOnce[i][0]
+	if r.meet[at] == nil {
+		r.meet[at] = &meeting{map[string]bool{}, make(chan struct{})}
+	}
+	m := r.meet[at]
+	if m.come[what] = true; len(m.come) == len(atOnce[i]) {
+		close(m.all)
+		delete(r.meet, at)
+	}
+	return m.all
 }
 
 // add notes a look's request, and reports whether it is one of those that count.
@@ -121,6 +135,10 @@ func (r *roundTrips) add(look types.UID, what string) bool {
 		return false
 	}
 	r.made = append(r.made, what)
+	if look != r.last {
+		r.last, r.its = look, nil
+	}
+	r.its = append(r.its, what)
 	if what == "PATCH ingresses" {
 		r.on = false
 		close(r.over)
@@ -137,29 +155,26 @@ func (r *roundTrips) switched() bool {
 	}
 }
 
-// ofTheLastLook are those since an application was read for the last time; two that were made
-// beside each other are one.
+// ofTheLastLook are those of the look that moved users; those that were made beside each other are
+// one. Looks at an application follow each other.
 func (r *roundTrips) ofTheLastLook() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var trips []string
-	for _, what := range r.made {
-		last := ""
-		if len(trips) > 0 {
-			last = trips[len(trips)-1]
+	var trips [][]string
+	for _, what := range r.its {
+		group := slices.IndexFunc(atOnce, func(all []string) bool { return slices.Contains(all, what) })
+		if last := len(trips) - 1; last >= 0 && group >= 0 && slices.Contains(atOnce[group], trips[last][0]) {
+			trips[last] = append(trips[last], what)
+			continue
 		}
-		pair := []string{last, what}
-		slices.Sort(pair)
-		switch {
-		case slices.Equal(pair, []string{"GET bluegreens", "GET releases"}):
-			trips = []string{"GET bluegreens beside releases"}
-		case slices.Equal(pair, []string{"GET events", "PATCH deployments"}):
-			trips[len(trips)-1] = "PATCH deployments beside events"
-		default:
-			trips = append(trips, what)
-		}
+		trips = append(trips, []string{what})
 	}
-	return trips
+	var all []string
+	for _, trip := range trips {
+		slices.Sort(trip)
+		all = append(all, strings.Join(trip, " beside "))
+	}
+	return all
 }
 
 func (r *roundTrips) String() string {

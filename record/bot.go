@@ -108,7 +108,7 @@ func (r *Record) PublishGitHub(ctx context.Context, rel *v1alpha1.Release, s v1a
 	version := rel.ResourceVersion
 	for range publishTries {
 		if version == "" {
-			if version, err = r.published(ctx, rel); err != nil {
+			if version, err = published(ctx, r, rel); err != nil {
 				return err
 			}
 		}
@@ -130,7 +130,7 @@ func (r *Record) PublishGitHub(ctx context.Context, rel *v1alpha1.Release, s v1a
 }
 
 // published returns the resource version at which a release has the status.github that rel has.
-func (r *Record) published(ctx context.Context, rel *v1alpha1.Release) (version string, err error) {
+func published(ctx context.Context, r *Record, rel *v1alpha1.Release) (version string, err error) {
 	now, err := r.Release(ctx, client.ObjectKeyFromObject(rel))
 	if err != nil {
 		return "", err

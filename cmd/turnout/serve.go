@@ -255,7 +255,9 @@ func (c *serveConfig) addInbox(ctx context.Context, mgr ctrl.Manager, inbox *bot
 
 // addBot wires publishing on GitHub and the sweep. It runs only on the leader.
 func (c *serveConfig) addBot(mgr ctrl.Manager, rec *record.Record, inbox *bot.Inbox, log *slog.Logger) error {
-	publisher := &bot.Publisher{GitHub: inbox.GitHub, Record: inbox.Record, Known: known{record.Known{Cache: mgr.GetClient()}}, Web: c.githubURL, Log: log}
+	publisher := &bot.Publisher{
+		GitHub: inbox.GitHub, Record: inbox.Record, Known: known{record.Known{Cache: mgr.GetClient()}}, Web: c.githubURL, Log: log,
+	}
 	if err := rec.Watch(mgr, "publish", publisher.Publish); err != nil {
 		return err
 	}

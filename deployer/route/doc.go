@@ -44,7 +44,7 @@
 //
 // Objects that were just patched, and objects that a patch could break for good, are
 // read past the cache: Ingresses, their events, and the Services and BackendConfigs
-// that [Router.CheckPorts] and [Router.CheckTranslation] judge. [Router.Groups] and
+// that [Router.Ports] and [Router.CheckTranslation] judge. [Router.Groups] and
 // [Router.ReadyEndpoints] read Services and EndpointSlices from the cache, again and
 // again until they are right.
 //

@@ -25,7 +25,7 @@ func (d Divider) Shift(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Rout
 		if err := refusedRoute(s); err != nil {
 			return err
 		}
-		if err := d.Router.CheckPorts(ctx, bg, s, to); err != nil {
+		if err := checkPorts(ctx, d.Router, bg, s, to); err != nil {
 			return err
 		}
 	}

@@ -55,7 +55,7 @@ func httpRoute(ctx context.Context, from client.Reader, namespace, name string) 
 // route comes first, where trouble with the Service shows without any user.
 func attachToGateway(ctx context.Context, r *Router, bg *v1alpha1.BlueGreen, s track.Routes, target v1alpha1.Color) error {
 	if s.Gateway.Standby.For != target || s.Gateway.Standby.Cohort {
-		if err := r.CheckPorts(ctx, bg, s, target); err != nil {
+		if err := checkPorts(ctx, r, bg, s, target); err != nil {
 			return err
 		}
 		return writeStandby(ctx, r, bg, s, target)
@@ -64,7 +64,7 @@ func attachToGateway(ctx context.Context, r *Router, bg *v1alpha1.BlueGreen, s t
 	if err != nil || ops == nil {
 		return err
 	}
-	if err := r.CheckPorts(ctx, bg, s, target); err != nil {
+	if err := checkPorts(ctx, r, bg, s, target); err != nil {
 		return err
 	}
 	return r.patch(ctx, bg, s, ops)

@@ -71,7 +71,7 @@ func (r *Router) Attach(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Rou
 	if err != nil || ops == nil {
 		return err
 	}
-	if err := r.CheckPorts(ctx, bg, s, target); err != nil {
+	if err := checkPorts(ctx, r, bg, s, target); err != nil {
 		return err
 	}
 	return r.patch(ctx, bg, s, ops)
@@ -136,14 +136,15 @@ func (r *Router) Poke(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Route
 	return nil
 }
 
-// Switch sends users to a colour with one patch. If users already reach it, it does
-// nothing. A lost race is [ErrLostRace].
-func (r *Router) Switch(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, to v1alpha1.Color) error {
+// Switch sends users to a colour with one patch, if its Service, as read right before, has the ports
+// that users are routed to. If users already reach it, it does nothing. A lost race is
+// [ErrLostRace].
+func (r *Router) Switch(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, to v1alpha1.Color, has Ports) error {
 	ops, err := switchPatch(bg, s, to)
 	if err != nil || ops == nil {
 		return err
 	}
-	if err := r.CheckPorts(ctx, bg, s, to); err != nil {
+	if err := has.check(s, to); err != nil {
 		return err
 	}
 	return r.patch(ctx, bg, s, ops)
@@ -157,21 +158,37 @@ func switchPatch(bg *v1alpha1.BlueGreen, s track.Routes, to v1alpha1.Color) ([]O
 	return SwitchPatch(bg, s, to)
 }
 
-// CheckPorts reports whether a colour's Service has every port through which the other
-// colour is reached. It reads past any cache: a port that was removed a moment ago also
-// breaks a route.
-func (r *Router) CheckPorts(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, target v1alpha1.Color) error {
-	name := bg.Side(target).Service
-	var service corev1.Service
-	if err := r.Reader.Get(ctx, types.NamespacedName{Namespace: bg.Namespace, Name: name}, &service); err != nil {
-		return fmt.Errorf("reading service %s, which %s is about to reference: %w", name, s, err)
+// Ports are those of a colour's Service.
+type Ports struct{ service *corev1.Service }
+
+// Ports reads the ports of a colour's Service, past any cache: a port that was removed a moment ago
+// also breaks a route.
+func (r *Router) Ports(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1.Color) (Ports, error) {
+	name, service := bg.Side(c).Service, &corev1.Service{}
+	if err := r.Reader.Get(ctx, types.NamespacedName{Namespace: bg.Namespace, Name: name}, service); err != nil {
+		return Ports{}, fmt.Errorf("reading the ports of service %s: %w", name, err)
 	}
+	return Ports{service}, nil
+}
+
+// check reports whether the Service has every port through which the other colour is reached.
+func (p Ports) check(s track.Routes, target v1alpha1.Color) error {
 	for _, b := range s.Users[target.Other()] {
-		if FindPort(&service, b.Port) == nil {
-			return &PortError{Service: name, Router: s.String(), Route: b.String(), Port: track.PortText(b.Port)}
+		if FindPort(p.service, b.Port) == nil {
+			return &PortError{Service: p.service.Name, Router: s.String(), Route: b.String(), Port: track.PortText(b.Port)}
 		}
 	}
 	return nil
+}
+
+// checkPorts reports whether a colour's Service has every port through which the other
+// colour is reached, see [Router.Ports].
+func checkPorts(ctx context.Context, r *Router, bg *v1alpha1.BlueGreen, s track.Routes, target v1alpha1.Color) error {
+	has, err := r.Ports(ctx, bg, target)
+	if err != nil {
+		return err
+	}
+	return has.check(s, target)
 }
 
 // PortError says that the two Services of an application differ in a port that users are

@@ -127,7 +127,10 @@ func (l SwitchLook) Judge() SwitchVerdict {
 			"time was up (spec.deadlines.confirm)", l.Now.Sub(effect).Round(time.Second), l.Tail)
 	default:
 		v.Outcome, v.Message, v.Waits = ConfirmAgain, l.waiting(effect, end), l.waits(effect, end)
-		v.At = l.Now.Add(confirmPause)
+		v.At = l.Deadline
+		if l.GCE || l.Gateway || l.URL != "" { // there is something to read meanwhile
+			v.At = l.Now.Add(confirmPause)
+		}
 		for _, t := range []time.Time{end, l.quiet().Add(l.Wait), l.Deadline} {
 			if t.After(l.Now) && t.Before(v.At) {
 				v.At = t

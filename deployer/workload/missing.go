@@ -46,7 +46,8 @@ func (w *Workloads) CreateMissing(ctx context.Context, bg *v1alpha1.BlueGreen, t
 		{kind: serviceKind, from: live.Service, to: side.Service, build: newService},
 		{kind: deploymentKind, from: live.Deployment, to: side.Deployment, build: newDeployment},
 	} {
-		_, err := w.fresh(ctx, m.kind, bg.Namespace, m.to)
+		// What the cache has exists, or was deleted just now, and staging says so.
+		_, err := known(w)(ctx, m.kind, bg.Namespace, m.to)
 		if err == nil {
 			continue
 		}

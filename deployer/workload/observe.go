@@ -217,7 +217,7 @@ func describeTemplate(s *track.Side, bg *v1alpha1.BlueGreen, t corev1.PodTemplat
 func rolledOut(o objects) bool {
 	d, set := o.deployment, o.current
 	want := replicasOf(d)
-	if set == nil || want == 0 || d.Status.ObservedGeneration < d.Generation || set.Status.ObservedGeneration < set.Generation {
+	if set == nil || want == 0 || d.Status.ObservedGeneration < d.Generation || set.Spec.Replicas == nil || *set.Spec.Replicas != want {
 		return false
 	}
 	for _, old := range o.older {
@@ -225,13 +225,13 @@ func rolledOut(o objects) bool {
 			return false
 		}
 	}
-	active := int32(0) // the cache may lag behind the ReplicaSet
+	active := int32(0) // the pods themselves: their controller counts them later
 	for _, p := range o.pods {
 		if p.DeletionTimestamp.IsZero() {
 			active++
 		}
 	}
-	return active == want && set.Status.Replicas == want && available(o) == want
+	return active == want && available(o) == want
 }
 
 // available counts the available pods of the current ReplicaSet. Without minReadySeconds a

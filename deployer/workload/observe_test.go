@@ -122,12 +122,11 @@ func TestEvidenceOfACrashLoopIsComplete(t *testing.T) {
 }
 
 func TestAPodOfAnOlderVersionKeepsARolloutOpen(t *testing.T) {
-	one := int32(1)
+	one, two := int32(1), int32(2)
 	o := objects{
-		deployment: &appsv1.Deployment{Spec: appsv1.DeploymentSpec{Replicas: &one}}, current: &appsv1.ReplicaSet{},
-		pods: make([]corev1.Pod, 1),
+		deployment: &appsv1.Deployment{Spec: appsv1.DeploymentSpec{Replicas: &one}}, pods: make([]corev1.Pod, 1),
+		current: &appsv1.ReplicaSet{Spec: appsv1.ReplicaSetSpec{Replicas: &one}},
 	}
-	o.current.Status = appsv1.ReplicaSetStatus{Replicas: 1}
 	if rolledOut(o) {
 		t.Error("the only pod is not ready, but the Deployment counts as rolled out")
 	}
@@ -135,6 +134,11 @@ func TestAPodOfAnOlderVersionKeepsARolloutOpen(t *testing.T) {
 	if !rolledOut(o) {
 		t.Error("the only pod is ready, but the Deployment does not count as rolled out")
 	}
+	o.current.Spec.Replicas = &two
+	if rolledOut(o) {
+		t.Error("the ReplicaSet still has another size, but the Deployment counts as rolled out")
+	}
+	o.current.Spec.Replicas = &one
 	o.deployment.Spec.MinReadySeconds = 5
 	if rolledOut(o) {
 		t.Error("the only pod is not ready for minReadySeconds, but the Deployment counts as rolled out")

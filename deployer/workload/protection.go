@@ -16,7 +16,7 @@ import (
 // name, if none covers the target's pods as they will be staged: after the switch, a
 // drained node could take all of them at once.
 func (w *Workloads) Unprotected(ctx context.Context, bg *v1alpha1.BlueGreen, target v1alpha1.Color) ([]string, error) {
-	p, err := readPair(ctx, bg, target, w.fresh)
+	p, err := readPair(ctx, bg, target, known(w)) // it is only advice
 	if err != nil {
 		return nil, err
 	}

@@ -280,6 +280,17 @@ func (w *Workloads) fresh(ctx context.Context, kind schema.GroupVersionKind, nam
 	return u, nil
 }
 
+// known reads a Deployment or a Service as the cache has it, or as the API server has it if the cache
+// does not.
+func known(w *Workloads) reading {
+	return func(ctx context.Context, kind schema.GroupVersionKind, namespace, name string) (*unstructured.Unstructured, error) {
+		if u, err := w.cached(ctx, kind, namespace, name); err == nil {
+			return u, nil
+		}
+		return w.fresh(ctx, kind, namespace, name)
+	}
+}
+
 // cached reads a Deployment or a Service as the cache has it.
 func (w *Workloads) cached(ctx context.Context, kind schema.GroupVersionKind, namespace, name string) (*unstructured.Unstructured, error) {
 	var typed client.Object = &appsv1.Deployment{}

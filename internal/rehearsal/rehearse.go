@@ -149,7 +149,11 @@ func (t *trial) move(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return t.router.Switch(ctx, t.Application, routes, t.report.Target)
+	has, err := t.router.Ports(ctx, t.Application, t.report.Target)
+	if err != nil {
+		return err
+	}
+	return t.router.Switch(ctx, t.Application, routes, t.report.Target, has)
 }
 
 // imageOf is the image that the build would make: of the repository that the spec names, or

@@ -354,7 +354,9 @@ func (s *shop) judge(ctx context.Context, known *v1alpha1.RouteStatus) (track.Wa
 
 func (s *shop) switchTo(c v1alpha1.Color) {
 	s.Helper()
-	s.check(s.router.Switch(s.Context(), s.bg, s.routes(), c))
+	has, err := s.router.Ports(s.Context(), s.bg, c)
+	s.check(err)
+	s.check(s.router.Switch(s.Context(), s.bg, s.routes(), c, has))
 }
 
 // moved waits until all users of every front end have reached one colour for a second.
