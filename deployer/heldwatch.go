@@ -20,8 +20,8 @@ import (
 // calm is how long the public address must be well before its failures count as over.
 const calm = 30 * time.Second
 
-// heldWatching watches the version that users have, after its schema was changed, while no deploy and
-// no rollback is under way. It moves nobody and stops nothing: a person decides.
+// heldWatching watches the version that users have, after its schema was changed, while no release
+// moves users or watches that version itself. It moves nobody and stops nothing: a person decides.
 type heldWatching struct {
 	live    livePods
 	probers *probers // those of [liveWatching], which watches during a release
@@ -35,7 +35,7 @@ type heldWatching struct {
 func (h heldWatching) watch(ctx context.Context, w *work, active *v1alpha1.Release) {
 	app := client.ObjectKeyFromObject(w.bg)
 	why, due := track.WatchesSchema(w.bg, w.o.Routes, w.releases, w.o.Now)
-	busy := w.bg.Status.Active != nil && active != nil // its own watch speaks for it
+	busy := w.bg.Status.Active != nil && active != nil && speaksForLive(active)
 	if !due || busy || w.o.Sides[w.o.Routes.Live()].Replicas == 0 {
 		if w.bg.Status.Active == nil {
 			h.probers.end(app)
@@ -63,6 +63,13 @@ func (h heldWatching) watch(ctx context.Context, w *work, active *v1alpha1.Relea
 	}
 	h.looks.set(app, known)
 	h.note(w, suffering(w, why, known))
+}
+
+// speaksForLive reports whether a release watches the live version itself, or users are leaving that
+// version.
+func speaksForLive(rel *v1alpha1.Release) bool {
+	st := rel.Status
+	return st.Live != nil || rel.Spec.Contract != nil || st.Milestones.SwitchIntendedAt != nil || rel.LastWeight() != nil
 }
 
 // look looks at the live pods.

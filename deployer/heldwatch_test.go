@@ -99,6 +99,54 @@ func TestPublicAddressThatFailsDuringTheHoldIsReported(t *testing.T) {
 	}
 }
 
+// waitsBeside begins another release, without a migration, that waits for an approval.
+func (w *world) waitsBeside() *v1alpha1.Release {
+	w.t.Helper()
+	w.configure(`{"migrations":null,"promotion":{"mode":"Manual"}}`)
+	w.source.commit("b", "a")
+	return w.awaitPhase(w.submit("b"), v1alpha1.ReleaseWaiting)
+}
+
+// A newer release is under way, and has moved nobody yet.
+func TestLiveVersionThatFailsBesideANewerReleaseIsReported(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, asksHealthz(), expanding)
+	var broken atomic.Bool
+	w.runWith(w.answers(podsFail(v1alpha1.Green, &broken)))
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+	w.settled()
+	newer := w.waitsBeside()
+	broken.Store(true)
+	message, _ := w.awaitSuffering(v1alpha1.ReasonPodsFail)
+	if !strings.Contains(message, rel.Name+" changed the schema") {
+		t.Errorf("the message is %q", message)
+	}
+	w.approve(newer)
+	w.awaitPhase(newer, v1alpha1.ReleaseSucceeded)
+	w.awaitWell() // users have left it
+}
+
+func TestPublicAddressThatFailsBesideANewerReleaseIsReported(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, expanding)
+	var broken atomic.Bool
+	w.publish(func(c v1alpha1.Color, rw http.ResponseWriter) {
+		if c == v1alpha1.Green && broken.Load() {
+			rw.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	w.proofSpec(func(s *v1alpha1.ProofSpec) { s.Baseline, s.Tail = duration(time.Second), duration(time.Millisecond) })
+	w.run()
+	w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+	w.settled()
+	w.waitsBeside()
+	broken.Store(true)
+	message, _ := w.awaitSuffering(v1alpha1.ReasonAddressFails)
+	if !strings.Contains(message, w.application().Spec.URL) || !strings.Contains(message, "503") {
+		t.Errorf("the message is %q", message)
+	}
+}
+
 // The release was cancelled, and its migration runs on.
 func TestMigrationThatRunsOnIsWatched(t *testing.T) {
 	t.Parallel()

@@ -37,7 +37,7 @@ type liveWatching struct {
 func (l liveWatching) watch(ctx context.Context, a *attempt, s v1alpha1.Step) (pause, error) {
 	st := &a.rel.Status
 	if !l.concerns(a, s) {
-		l.probers.end(client.ObjectKeyFromObject(a.bg))
+		l.probers.endOf(client.ObjectKeyFromObject(a.bg), string(a.rel.UID)) // another one is that of [heldWatching]
 		return pause{}, nil
 	}
 	// While users are divided, the release's other looks must go on, and nothing of them ends by this

@@ -106,6 +106,16 @@ func (p *probers) end(app client.ObjectKey) {
 	}
 }
 
+// endOf stops an application's prober, if it is that of a release.
+func (p *probers) endOf(app client.ObjectKey, release string) {
+	p.mu.Lock()
+	its := p.of[app] != nil && p.of[app].release == release
+	p.mu.Unlock()
+	if its {
+		p.end(app)
+	}
+}
+
 // run ends all probers when ctx ends.
 func (p *probers) run(ctx context.Context) error {
 	<-ctx.Done()
