@@ -98,6 +98,9 @@ const publishTries = 8
 // resource version at which it had its status.github, nothing is read first. Afterwards it has the
 // new one.
 func (r *Record) PublishGitHub(ctx context.Context, rel *v1alpha1.Release, s v1alpha1.GitHubStatus) error {
+	if err := rel.Readable(); err != nil {
+		return err
+	}
 	if err := FitGitHub(&s); err != nil {
 		return fmt.Errorf("release %s/%s: %w", rel.Namespace, rel.Name, err)
 	}
