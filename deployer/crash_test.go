@@ -86,7 +86,7 @@ var journeys = append([]journey{
 		enterRepository,
 	})},
 }, slices.Concat(
-	gatewayJourneys, canaryJourneys, workJourneys, []journey{mixedJourney}, migrationJourneys, owedJourneys, upkeepJourneys,
+	gatewayJourneys, canaryJourneys, workJourneys, imageJourneys, []journey{mixedJourney}, migrationJourneys, owedJourneys, upkeepJourneys,
 )...)
 
 // autoscaleBoth gives both colours a size and an autoscaler with a lower minimum.

@@ -13,13 +13,14 @@ import (
 // cellsOf are the journeys with cells for some of their effects only.
 var cellsOf = map[string]func(effect string) bool{
 	"deploy with a worker": ofWorkers, "undo with a worker": ofWorkers, "restore with a worker": ofTasks, "rollback with a worker": ofWorkers,
-	"deploy with other images": ofImages, "deploy with a queue": ofQueues, "deploy with KEDA": ofScalers,
+	"deploy with other images": ofImages, "rollback with other images": ofImages,
+	"deploy with a queue": ofQueues, "deploy with KEDA": ofScalers,
 	"late rollback with a worker": ofOwed, "interference with a worker": ofOwed,
 	"deploy with an expand": ofMigrations, "an expand takes too long": ofMigrations, "the live version suffers": ofMigrations,
 	"contract": ofMigrations, "restore": ofRestores,
 }
 
-var workJourneys = []journey{workersDeploy, workersUndo, workersRestore, workersRollback, queueDeploy, scalersDeploy, imagesDeploy}
+var workJourneys = []journey{workersDeploy, workersUndo, workersRestore, workersRollback, queueDeploy, scalersDeploy}
 
 // ofWorkers: an effect concerns workers, singletons or CronJobs, or what comes right after them.
 func ofWorkers(effect string) bool {
@@ -35,9 +36,6 @@ func ofTasks(effect string) bool {
 		setSingleton, setCronJob, "release: RecalledAt", "release: RelievedAt", "release: SingletonsBackAt",
 	}, effect)
 }
-
-// ofImages: an effect gives a worker another image of the build, or records which ones there are.
-func ofImages(effect string) bool { return ofTasks(effect) || effect == "release: Beside" }
 
 // ofQueues: an effect concerns workers that work on after the release.
 func ofQueues(effect string) bool {

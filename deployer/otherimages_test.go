@@ -97,20 +97,6 @@ func built(t testing.TB, rel *v1alpha1.Release, repository string) string {
 	return ""
 }
 
-// A build makes images of their own for what runs beside the application.
-var imagesDeploy = journey{name: "deploy with other images", start: func(t testing.TB) (*world, *v1alpha1.Release) {
-	w := newWorldOfImages(t)
-	w.awaitPodsBeside()
-	return w, w.submit("a")
-}, expect: func(w *world, rel *v1alpha1.Release) {
-	w.expectDeployed(rel)
-	mail, report := built(w.t, rel, mailRepository), built(w.t, rel, reportRepository)
-	if blue, green, beat, j := w.imagesBeside(); blue != mailBefore || green != mail || beat != mail || j != report {
-		w.t.Errorf("after the deploy they have %s, %s, %s and %s", blue, green, beat, j)
-	}
-	w.expectWorkers(0, workersSize, true)
-}, effects: append([]string{"release: Beside"}, workersDeploy.effects...)}
-
 // Each gets its own image of the build, and after a rollback what it ran before.
 func TestOtherImagesOfTheBuildReachWhatNamesThem(t *testing.T) {
 	t.Parallel()
@@ -147,18 +133,7 @@ func TestRollbackBringsBackTheImageOfAWorkerThatWasStagedOver(t *testing.T) {
 	w := newWorldOfImages(t)
 	w.awaitPodsBeside()
 	w.run()
-	w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
-	w.settled()
-	w.kubelet.hold("mail-blue")
-	next := w.submit("b")
-	w.until("the next worker to run", func() bool { return w.kubelet.starts("mail-blue") }, func() string { return next.Name })
-	w.cancel(next)
-	next = w.awaitPhase(next, v1alpha1.ReleaseCancelled)
-	w.settled()
-	if blue, _, _, _ := w.imagesBeside(); blue != built(t, next, mailRepository) {
-		t.Errorf("the worker was not staged over: it has %s", blue)
-	}
-	w.kubelet.release(t, "mail-blue")
+	w.stageOver()
 	w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
 	w.settled()
 	blue, _, beat, j := w.imagesBeside()

@@ -45,6 +45,9 @@ type recording struct {
 	Services    []corev1.Service                        `json:"services"`
 	Deployments []appsv1.Deployment                     `json:"deployments"`
 	Autoscalers []autoscalingv2.HorizontalPodAutoscaler `json:"autoscalers"`
+	// Beside are the Deployments of workers and singletons.
+	Beside   []appsv1.Deployment `json:"beside,omitempty"`
+	CronJobs []batchv1.CronJob   `json:"cronJobs,omitempty"`
 	// Jobs of migrations that have not ended.
 	Jobs []batchv1.Job `json:"jobs,omitempty"`
 	// Builds in Cloud Build.
@@ -67,6 +70,7 @@ func (w *world) snapshot(milestone string) *recording {
 	slices.Reverse(r.Releases)
 	w.snapshotRoutes(r)
 	w.snapshotJobs(r)
+	w.snapshotBeside(r)
 	for _, c := range []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green} {
 		d, s := w.deployment(c), w.service(c)
 		w.get(d)
@@ -108,6 +112,12 @@ func (r *recording) each(do func(client.Object)) {
 	}
 	for i := range r.Autoscalers {
 		do(&r.Autoscalers[i])
+	}
+	for i := range r.Beside {
+		do(&r.Beside[i])
+	}
+	for i := range r.CronJobs {
+		do(&r.CronJobs[i])
 	}
 	for i := range r.Jobs {
 		do(&r.Jobs[i])
@@ -209,6 +219,7 @@ func (w *world) putBack(r *recording) {
 		w.remake(r.Deployments[i].DeepCopy(), renamed)
 		w.remake(r.Autoscalers[i].DeepCopy(), renamed)
 	}
+	w.putBackBeside(r, renamed)
 	for name, hash := range r.TemplateHashes {
 		renamed[hash] = w.templateHash(name)
 	}

@@ -53,6 +53,7 @@ var stories = []story{
 	{name: "gateway", start: startOnGateway, milestones: gatewayMilestones, finish: finishDeploy},
 	{name: "expand", start: startExpand, milestones: expandMilestones, finish: finishExpand},
 	{name: "contract", start: startContract, milestones: contractMilestones, finish: finishContract},
+	{name: "images-rollback", start: startImagesRollback, milestones: imagesMilestones, finish: finishImagesRollback},
 }
 
 var deployMilestones = []milestone{

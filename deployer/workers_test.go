@@ -26,9 +26,13 @@ func withWorker(bg *v1alpha1.BlueGreen) {
 
 // worker is the Deployment of the worker on a side.
 func (w *world) worker(c v1alpha1.Color, size int32) *appsv1.Deployment {
+	return w.workerNamed("mail", c, size)
+}
+
+func (w *world) workerNamed(name string, c v1alpha1.Color, size int32) *appsv1.Deployment {
 	d := w.deployment(c)
-	d.Name = "my-python-app-mail-" + string(c)
-	labels := map[string]string{"app": "my-python-app-mail", "version": string(c)}
+	d.Name = "my-python-app-" + name + "-" + string(c)
+	labels := map[string]string{"app": "my-python-app-" + name, "version": string(c)}
 	d.Labels, d.Spec.Selector.MatchLabels, d.Spec.Template.Labels = labels, labels, labels
 	d.Spec.Replicas = &size
 	d.Spec.Template.Spec.TerminationGracePeriodSeconds = new(int64(300)) // what lingers does so for the whole test
