@@ -77,25 +77,33 @@ func TestLiveVersionThatFailsDuringTheHoldIsReported(t *testing.T) {
 	w.awaitWell()
 }
 
-func TestPublicAddressThatFailsDuringTheHoldIsReported(t *testing.T) {
+// The address that users call is watched with the pods, whatever else goes on.
+func TestPublicAddressThatFailsAfterAChangeOfTheSchemaIsReported(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, expanding)
-	var broken atomic.Bool
-	w.publish(func(_ v1alpha1.Color, rw http.ResponseWriter) {
-		if broken.Load() {
-			rw.WriteHeader(http.StatusServiceUnavailable)
-		}
-	})
-	w.proofSpec(func(s *v1alpha1.ProofSpec) { s.Baseline, s.Tail = duration(time.Second), duration(time.Millisecond) })
-	w.run()
-	w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
-	w.settled()
-	w.awaitLooks()
-	w.awaitWell()
-	broken.Store(true)
-	message, _ := w.awaitSuffering(v1alpha1.ReasonAddressFails)
-	if !strings.Contains(message, w.application().Spec.URL) || !strings.Contains(message, "503") {
-		t.Errorf("the message is %q", message)
+	for name, meanwhile := range map[string]func(*world){
+		"during the hold":        func(w *world) { w.awaitLooks(); w.awaitWell() },
+		"beside a newer release": func(w *world) { w.waitsBeside() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, expanding)
+			var broken atomic.Bool
+			w.publish(func(c v1alpha1.Color, rw http.ResponseWriter) {
+				if c == v1alpha1.Green && broken.Load() {
+					rw.WriteHeader(http.StatusServiceUnavailable)
+				}
+			})
+			w.proofSpec(func(s *v1alpha1.ProofSpec) { s.Baseline, s.Tail = duration(time.Second), duration(time.Millisecond) })
+			w.run()
+			w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+			w.settled()
+			meanwhile(w)
+			broken.Store(true)
+			message, _ := w.awaitSuffering(v1alpha1.ReasonAddressFails)
+			if !strings.Contains(message, w.application().Spec.URL) || !strings.Contains(message, "503") {
+				t.Errorf("the message is %q", message)
+			}
+		})
 	}
 }
 
@@ -124,27 +132,6 @@ func TestLiveVersionThatFailsBesideANewerReleaseIsReported(t *testing.T) {
 	w.approve(newer)
 	w.awaitPhase(newer, v1alpha1.ReleaseSucceeded)
 	w.awaitWell() // users have left it
-}
-
-func TestPublicAddressThatFailsBesideANewerReleaseIsReported(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, expanding)
-	var broken atomic.Bool
-	w.publish(func(c v1alpha1.Color, rw http.ResponseWriter) {
-		if c == v1alpha1.Green && broken.Load() {
-			rw.WriteHeader(http.StatusServiceUnavailable)
-		}
-	})
-	w.proofSpec(func(s *v1alpha1.ProofSpec) { s.Baseline, s.Tail = duration(time.Second), duration(time.Millisecond) })
-	w.run()
-	w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
-	w.settled()
-	w.waitsBeside()
-	broken.Store(true)
-	message, _ := w.awaitSuffering(v1alpha1.ReasonAddressFails)
-	if !strings.Contains(message, w.application().Spec.URL) || !strings.Contains(message, "503") {
-		t.Errorf("the message is %q", message)
-	}
 }
 
 // The release was cancelled, and its migration runs on.
