@@ -71,25 +71,37 @@ func newRepository(t *testing.T, namespace string, files map[string]githubtest.F
 }
 
 // adoptExample runs the example in its own namespace, with its own host and one pod a
-// colour. spec adds fields to the BlueGreen's spec.
-func adoptExample(t *testing.T, namespace string, spec map[string]any) *application {
+// colour. spec adds fields to the BlueGreen's spec. The objects of beside are there first.
+func adoptExample(t *testing.T, namespace string, spec map[string]any, beside ...client.Object) *application {
 	t.Helper()
 	a := newApplication(t, namespace, sources(t, example))
+	for _, o := range beside {
+		o.SetNamespace(namespace)
+		a.create(o)
+	}
+	a.adopt(spec, func(*unstructured.Unstructured) {})
+	return a
+}
+
+// adopt is [adoptExample] in a namespace that there is. change edits each of the example's objects
+// last.
+func (a *application) adopt(spec map[string]any, change func(*unstructured.Unstructured)) {
+	a.t.Helper()
 	a.apply(filepath.Join(example, "k8s"), func(u *unstructured.Unstructured) {
 		switch u.GetKind() {
 		case "Deployment":
-			set(t, u, int64(1), "spec", "replicas")
+			set(a.t, u, int64(1), "spec", "replicas")
 		case "Ingress":
 			a.setHost(u)
 		case "BlueGreen":
 			a.take(u)
 			for field, value := range spec {
-				set(t, u, value, "spec", field)
+				set(a.t, u, value, "spec", field)
 			}
 		}
+		change(u)
 	})
 	a.awaitReason(v1alpha1.ReasonReady)
-	return a
 }
 
 // take points an example's BlueGreen at this application's repository, and shortens its

@@ -3,7 +3,6 @@ package scenario
 import (
 	"context"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -17,19 +16,11 @@ import (
 func adoptIngress(t *testing.T, namespace string, change func(*application, *unstructured.Unstructured)) *application {
 	t.Helper()
 	a := newApplication(t, namespace, sources(t, example))
-	a.apply(filepath.Join(example, "k8s"), func(u *unstructured.Unstructured) {
-		switch u.GetKind() {
-		case "Deployment":
-			set(t, u, int64(1), "spec", "replicas")
-		case "Ingress":
-			a.setHost(u)
+	a.adopt(map[string]any{"soak": "1s"}, func(u *unstructured.Unstructured) {
+		if u.GetKind() == "Ingress" {
 			change(a, u)
-		case "BlueGreen":
-			a.take(u)
-			set(t, u, "1s", "spec", "soak")
 		}
 	})
-	a.awaitReason(v1alpha1.ReasonReady)
 	return a
 }
 

@@ -1,7 +1,8 @@
 package scenario
 
 import (
-	"path/filepath"
+	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -9,7 +10,6 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -38,10 +38,10 @@ func mailPod(labels map[string]string, restart corev1.RestartPolicy) corev1.PodT
 }
 
 // expectImages checks what a side's served pods and workers, and the CronJob, run.
-func (a *application) expectImages(color v1alpha1.Color, served, mail string) {
+func (a *application) expectImages(color v1alpha1.Color, served, worker, cronJob string) {
 	a.t.Helper()
 	for deployment, want := range map[string]string{
-		name + "-" + string(color): served, name + "-mail-" + string(color): mail,
+		name + "-" + string(color): served, name + "-mail-" + string(color): worker,
 	} {
 		d := &appsv1.Deployment{}
 		if err := running.kube.Get(a.t.Context(), a.key(deployment), d); err != nil {
@@ -62,47 +62,53 @@ func (a *application) expectImages(color v1alpha1.Color, served, mail string) {
 	if err := running.kube.Get(a.t.Context(), a.key("report"), report); err != nil {
 		a.t.Fatal(err)
 	}
-	if got := report.Spec.JobTemplate.Spec.Template.Spec.Containers[0].Image; got != mail {
-		a.t.Errorf("the CronJob has %s, want %s", got, mail)
+	if got := report.Spec.JobTemplate.Spec.Template.Spec.Containers[0].Image; got != cronJob {
+		a.t.Errorf("the CronJob has %s, want %s", got, cronJob)
 	}
 }
 
-// A build makes two images. The worker and the CronJob get theirs with the application's, and go back with it.
+// awaitMail waits until the only pod for mail of a side runs, and returns its image by digest.
+func (a *application) awaitMail(color v1alpha1.Color) (image string) {
+	a.t.Helper()
+	a.await("the pod for mail of "+string(color), func(ctx context.Context) (bool, string) {
+		var pods corev1.PodList
+		of := client.MatchingLabels{"app": "mail", "version": string(color)}
+		if err := running.kube.List(ctx, &pods, client.InNamespace(a.namespace), of); err != nil {
+			return false, err.Error()
+		}
+		for _, p := range pods.Items {
+			if len(pods.Items) == 1 && len(p.Status.ContainerStatuses) == 1 && p.Status.ContainerStatuses[0].Ready {
+				_, digest, _ := strings.Cut(p.Status.ContainerStatuses[0].ImageID, "@")
+				image = mailImage + "@" + digest
+			}
+		}
+		return image != "", fmt.Sprintf("%d pods", len(pods.Items))
+	})
+	return image
+}
+
+// A build makes two images. The worker and the CronJob get theirs with the application's, and go
+// back with it: also the worker that a newer release, which failed, was staged over.
 func TestWorkersShipAnotherImageOfTheSameBuild(t *testing.T) {
 	t.Parallel()
-	a := newApplication(t, "images", sources(t, example))
 	labels := map[string]string{"app": "mail", "version": "blue"}
-	a.create(&appsv1.Deployment{
-		ObjectMeta: metav1.ObjectMeta{Namespace: a.namespace, Name: name + "-mail-blue", Labels: labels},
+	a := adoptExample(t, "images", map[string]any{
+		"soak": "1s", "drain": "1s",
+		"workers":  []any{map[string]any{"name": "mail", "image": mailImage}},
+		"cronJobs": []any{map[string]any{"name": "report", "image": mailImage}},
+	}, &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Name: name + "-mail-blue", Labels: labels},
 		Spec: appsv1.DeploymentSpec{
 			Replicas: new(int32(1)), Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: mailPod(labels, corev1.RestartPolicyAlways),
 		},
-	})
-	a.create(&batchv1.CronJob{
-		ObjectMeta: metav1.ObjectMeta{Namespace: a.namespace, Name: "report"},
+	}, &batchv1.CronJob{
+		ObjectMeta: metav1.ObjectMeta{Name: "report"},
 		Spec: batchv1.CronJobSpec{Schedule: "0 3 1 1 *", JobTemplate: batchv1.JobTemplateSpec{
 			Spec: batchv1.JobSpec{Template: mailPod(nil, corev1.RestartPolicyNever)},
 		}},
 	})
-	a.apply(filepath.Join(example, "k8s"), func(u *unstructured.Unstructured) {
-		switch u.GetKind() {
-		case "Deployment":
-			set(t, u, int64(1), "spec", "replicas")
-		case "Ingress":
-			a.setHost(u)
-		case "BlueGreen":
-			a.take(u)
-			for field, value := range map[string]any{
-				"soak": "1s", "drain": "1s",
-				"workers":  []any{map[string]any{"name": "mail", "image": mailImage}},
-				"cronJobs": []any{map[string]any{"name": "report", "image": mailImage}},
-			} {
-				set(t, u, value, "spec", field)
-			}
-		}
-	})
-	a.awaitReason(v1alpha1.ReasonReady)
 	a.awaitAnswer(a.host(), "v1.0.0")
+	first := a.awaitMail(v1alpha1.Blue)
 
 	pr := a.merge("Version two", map[string]string{
 		"VERSION": "v2.0.0\n", "Dockerfile.mail": mailRecipe, "cloudbuild.yaml": buildsBoth,
@@ -112,19 +118,23 @@ func TestWorkersShipAnotherImageOfTheSameBuild(t *testing.T) {
 		t.Fatalf("besides the application's image the release recorded %q, want that of %s by digest", built.Images, mailImage)
 	}
 	a.awaitAnswer(a.host(), "v2.0.0")
-	a.expectImages(v1alpha1.Green, built.Image, built.Images[0])
-	var pods corev1.PodList
-	of := client.MatchingLabels{"app": "mail", "version": "green"}
-	if err := running.kube.List(t.Context(), &pods, client.InNamespace(a.namespace), of); err != nil {
-		t.Fatal(err)
+	a.expectImages(v1alpha1.Green, built.Image, built.Images[0], built.Images[0])
+	if got := a.awaitMail(v1alpha1.Green); got != built.Images[0] || got == first {
+		t.Errorf("the new worker's pod has %s, want %s, which is not the first image", got, built.Images[0])
 	}
-	digest := strings.TrimPrefix(built.Images[0], mailImage)
-	if len(pods.Items) != 1 || !strings.HasSuffix(pods.Items[0].Status.ContainerStatuses[0].ImageID, digest) {
-		t.Errorf("the new workers' pods are %+v, want one with %s", pods.Items, built.Images[0])
+
+	broken := a.merge("Break the worker", map[string]string{
+		"VERSION": "v3.0.0\n", "Dockerfile.mail": mailRecipe + "ENV PYTHONHOME=/nowhere\n",
+	})
+	if f := a.follow(broken, "the failure", in(v1alpha1.ReleaseFailed)).Status.Failure; f.Step != v1alpha1.StepWorkers {
+		t.Fatalf("the third version failed with %+v, want that its worker does not start", f)
 	}
 
 	a.comment(pr.Number, running.writer, "/rollback")
-	a.followRelease("the rollback", isRollback, in(v1alpha1.ReleaseSucceeded))
+	back := a.followRelease("the rollback", isRollback, in(v1alpha1.ReleaseSucceeded))
 	a.awaitAnswer(a.host(), "v1.0.0")
-	a.expectImages(v1alpha1.Blue, "gcr.io/acme-prod/my-python-app:first", mailImage+":first")
+	a.expectImages(v1alpha1.Blue, back.Spec.Rollback.To.Image, first, mailImage+":first")
+	if got := a.awaitMail(v1alpha1.Blue); got != first {
+		t.Errorf("after the rollback the worker's pod has %s, want %s", got, first)
+	}
 }
