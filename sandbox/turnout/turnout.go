@@ -89,6 +89,7 @@ type Turnout struct {
 	Log string
 
 	options               Options
+	kubeconfig            string // its file
 	program               string // empty: the project's
 	listen, metricsListen string
 	cmd                   *exec.Cmd
@@ -99,7 +100,10 @@ type Turnout struct {
 // it is ready.
 func Start(ctx context.Context, o Options) (*Turnout, error) {
 	o.BuildPoll, o.LogLevel = cmp.Or(o.BuildPoll, 200*time.Millisecond), cmp.Or(o.LogLevel, "info")
-	t := &Turnout{options: o, Log: filepath.Join(o.Dir, "turnout.log"), SecretFile: filepath.Join(o.Dir, "secret")}
+	t := &Turnout{
+		options: o, Log: filepath.Join(o.Dir, "turnout.log"), SecretFile: filepath.Join(o.Dir, "secret"),
+		kubeconfig: filepath.Join(o.Dir, kubeconfigFile),
+	}
 	err := t.address()
 	if err != nil {
 		return nil, err
@@ -142,7 +146,7 @@ func (t *Turnout) address() error {
 // Replica is another process of the same installation, with ports and a log of its own. It is not
 // started.
 func (t *Turnout) Replica() (*Turnout, error) {
-	other := &Turnout{App: t.App, SecretFile: t.SecretFile, Log: t.Log + ".replica", options: t.options}
+	other := &Turnout{App: t.App, SecretFile: t.SecretFile, Log: t.Log + ".replica", options: t.options, kubeconfig: t.kubeconfig}
 	return other, other.address()
 }
 
@@ -178,7 +182,7 @@ func (t *Turnout) start(o Options) error {
 		fmt.Sprintf("TURNOUT_GITHUB_APP_ID=%d", t.App.ID),
 		"TURNOUT_GITHUB_PRIVATE_KEY_FILE="+filepath.Join(o.Dir, "app.pem"),
 		"TURNOUT_WEBHOOK_SECRET_FILE="+t.SecretFile,
-		"TURNOUT_KUBECONFIG="+filepath.Join(o.Dir, kubeconfigFile),
+		"TURNOUT_KUBECONFIG="+t.kubeconfig,
 		"TURNOUT_CLOUDBUILD_ENDPOINT="+o.World.CloudBuild.Endpoint(),
 		"TURNOUT_CLOUDBUILD_INSECURE=true",
 		"TURNOUT_BUILD_POLL="+o.BuildPoll.String(),
@@ -200,9 +204,11 @@ func (t *Turnout) start(o Options) error {
 	return nil
 }
 
-// UseKubeconfig leads the next process to the API server in another way, as the same user.
+// UseKubeconfig leads the next process to the API server in another way, as the same user. Other
+// replicas keep theirs.
 func (t *Turnout) UseKubeconfig(kubeconfig []byte) error {
-	if err := os.WriteFile(filepath.Join(t.options.Dir, kubeconfigFile), kubeconfig, 0o600); err != nil {
+	t.kubeconfig = t.Log + ".kubeconfig"
+	if err := os.WriteFile(t.kubeconfig, kubeconfig, 0o600); err != nil {
 		return fmt.Errorf("writing turnout's kubeconfig: %w", err)
 	}
 	return nil

@@ -105,25 +105,26 @@ type chaos struct {
 	ways     ways
 	replicas [2]*replica
 	front    *front
-	api      *fault.Proxy // Kubernetes' API, as the replicas see it
+	halves   *halves
 	compute  *fault.Proxy
 	began    time.Time
 	stormy   time.Time    // when the storm began
 	started  atomic.Int64 // releases
-	crashes  int
 	stalls   int
 
-	mu    sync.Mutex
-	wrong []string
-	done  int
-	backs int
-	lost  int
-	ended int
+	mu      sync.Mutex
+	crashes int
+	wrong   []string
+	done    int
+	backs   int
+	lost    int
+	ended   int
 }
 
 // replica is one of two Turnouts.
 type replica struct {
 	*turnout.Turnout
+	api     *fault.Proxy // Kubernetes' API, as it sees it
 	process fault.Process
 	stop    func() (int, error)
 }
@@ -143,7 +144,7 @@ func Chaos(ctx context.Context, o ChaosOptions) (report ChaosReport, err error) 
 	}
 	o.World.GitHub.AddOrganization("acme")
 	c := &chaos{
-		order: o, began: time.Now(), ways: newWays(),
+		order: o, began: time.Now(), ways: newWays(), halves: newHalves(o.Seed),
 		rng: rand.New(rand.NewPCG(o.Seed, 1)), //nolint:gosec // G404: to be run again
 		run: &run{
 			Options: o.Options, kube: kube, writer: o.World.GitHub.AddUser("alice"),
@@ -172,6 +173,7 @@ func Chaos(ctx context.Context, o ChaosOptions) (report ChaosReport, err error) 
 	go func() { stormed <- c.storm(storming) }()
 	c.release(ctx, lanes)
 	calm()
+	c.halves.end()
 	if err := <-stormed; err != nil {
 		return report, err
 	}
@@ -211,32 +213,50 @@ func (c *chaos) startReplicas(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("connecting to the API server: %w", err)
 	}
-	if c.api, err = fault.NewProxy(user.Host, transport, c.order.Seed+2); err != nil {
-		return err
-	}
-	kubeconfig, err := c.api.Kubeconfig()
-	if err != nil {
-		return err
-	}
-	if err := first.UseKubeconfig(kubeconfig); err != nil {
-		return err
-	}
 	second, err := first.Replica()
 	if err != nil {
 		return err
 	}
 	for i, t := range []*turnout.Turnout{first, second} {
-		if err := t.Run(ctx); err != nil {
+		to := &halfway{to: transport, halves: c.halves, deaths: c.deaths, crash: func() error { return c.crash(i) }}
+		api, err := fault.NewProxy(user.Host, to, c.order.Seed+2+uint64(i))
+		if err != nil {
 			return err
 		}
-		r := &replica{Turnout: t}
-		r.process.Runs(t.PID())
-		r.stop = t.KeepRunning(ctx, r.process.Runs)
-		c.replicas[i] = r
+		c.replicas[i] = &replica{Turnout: t, api: api}
+		if err := c.replicas[i].run(ctx); err != nil {
+			return err
+		}
 		c.front.add(t.URL)
 	}
 	c.Turnout = first
 	return nil
+}
+
+// run starts a replica whose way to Kubernetes can fail, and again whenever it ends.
+func (r *replica) run(ctx context.Context) error {
+	kubeconfig, err := r.api.Kubeconfig()
+	if err != nil {
+		return err
+	}
+	if err := r.UseKubeconfig(kubeconfig); err != nil {
+		return err
+	}
+	if err := r.Run(ctx); err != nil {
+		return err
+	}
+	r.process.Runs(r.PID())
+	r.stop = r.KeepRunning(ctx, r.process.Runs)
+	return nil
+}
+
+// crash kills a replica.
+func (c *chaos) crash(i int) error {
+	c.mu.Lock()
+	c.crashes++
+	c.mu.Unlock()
+	c.say("replica %d crashes", i+1)
+	return c.replicas[i].process.Crash()
 }
 
 // close stops what was started.
@@ -246,13 +266,14 @@ func (c *chaos) close() error {
 		if r == nil {
 			continue
 		}
-		_, err := r.stop()
-		errs = append(errs, err, r.Stop())
-	}
-	for _, p := range []*fault.Proxy{c.api, c.compute} {
-		if p != nil {
-			errs = append(errs, p.Close())
+		if r.stop != nil {
+			_, err := r.stop()
+			errs = append(errs, err, r.Stop())
 		}
+		errs = append(errs, r.api.Close())
+	}
+	if c.compute != nil {
+		errs = append(errs, c.compute.Close())
 	}
 	if c.front != nil {
 		errs = append(errs, c.front.Close())

@@ -50,16 +50,15 @@ func (c *chaos) strike(ctx context.Context) error {
 	d := c.between(faultAtLeast, faultAtMost)
 	switch c.rng.IntN(8) {
 	case 0:
-		r := c.rng.IntN(len(c.replicas))
-		c.crashes++
-		c.say("replica %d crashes", r+1)
-		return c.replicas[r].process.Crash()
+		return c.crash(c.rng.IntN(len(c.replicas)))
 	case 1:
 		return c.stall(ctx, c.rng.IntN(len(c.replicas)), c.between(stallAtLeast, stallAtMost))
 	case 2, 3:
 		kind := c.ways.kubernetes.deal(c.rng)
 		c.say("Kubernetes: %s for %.1f s", kind, d.Seconds())
-		c.api.Fail(kind, d, faultShare)
+		for _, r := range c.replicas {
+			r.api.Fail(kind, d, faultShare)
+		}
 	case 4:
 		if c.compute.Waiting() > 0 {
 			return nil // a row of failures would only hold up whoever asks next
@@ -123,6 +122,9 @@ func (w *ways) names() []string {
 	}
 	for _, f := range w.cloudBuild.all {
 		all = append(all, "Cloud Build: "+buildFailed(f))
+	}
+	for _, where := range interruptions() {
+		all = append(all, webhook+": "+string(where))
 	}
 	return all
 }

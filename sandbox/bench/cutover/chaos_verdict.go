@@ -43,8 +43,12 @@ func (c *chaos) settled(ctx context.Context, lanes []*laneOf) {
 
 // report counts what happened.
 func (c *chaos) report(lanes []*laneOf) ChaosReport {
-	r := ChaosReport{Seed: c.order.Seed, Effects: c.api.Writes(), Crashes: c.crashes, Stalls: c.stalls, Faults: map[string]int{}}
-	count(r.Faults, "Kubernetes", c.api.Hits())
+	r := ChaosReport{Seed: c.order.Seed, Stalls: c.stalls, Faults: map[string]int{}}
+	for _, p := range c.replicas {
+		r.Effects += p.api.Writes()
+		count(r.Faults, "Kubernetes", p.api.Hits())
+	}
+	count(r.Faults, webhook, c.halves.hits())
 	count(r.Faults, "load balancer", c.compute.Hits())
 	count(r.Faults, "GitHub", c.World.GitHub.Failed())
 	for f, n := range c.World.CloudBuild.Failed() {
@@ -69,7 +73,7 @@ func (c *chaos) report(lanes []*laneOf) ChaosReport {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r.Releases, r.Rollbacks, r.Lost, r.EndedWrong, r.Wrong = c.done, c.backs, c.lost, c.ended, c.wrong
+	r.Crashes, r.Releases, r.Rollbacks, r.Lost, r.EndedWrong, r.Wrong = c.crashes, c.done, c.backs, c.lost, c.ended, c.wrong
 	r.Seconds = time.Since(c.began).Round(time.Second).Seconds()
 	return r
 }
@@ -84,7 +88,7 @@ func buildFailed(f cloudbuildtest.Fault) string {
 
 func count[K ~string](faults map[string]int, api string, hits map[K]int) {
 	for kind, n := range hits {
-		faults[api+": "+string(kind)] = n
+		faults[api+": "+string(kind)] += n
 	}
 }
 

@@ -176,7 +176,7 @@ func (p *Proxy) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	switch kind := p.take(r); kind {
 	case Unavailable:
-		return refusal(r, http.StatusInternalServerError, metav1.StatusReasonInternalError), nil
+		return Refusal(r), nil
 	case Limited:
 		return refusal(r, http.StatusTooManyRequests, metav1.StatusReasonTooManyRequests), nil
 	case Timeout:
@@ -246,6 +246,11 @@ type watched struct {
 func (w *watched) Close() error {
 	w.forget()
 	return w.ReadCloser.Close()
+}
+
+// Refusal is the answer of an API server that is in trouble: a 500, nothing done.
+func Refusal(r *http.Request) *http.Response {
+	return refusal(r, http.StatusInternalServerError, metav1.StatusReasonInternalError)
 }
 
 // refusal is an answer as Kubernetes writes it. Of Google's APIs the status alone is read.
