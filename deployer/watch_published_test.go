@@ -3,6 +3,7 @@ package deployer
 import (
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
@@ -37,11 +38,12 @@ func TestOnlyWhatWasPublishedWakesNoLook(t *testing.T) {
 		newer.ResourceVersion = "2"
 		tt.change(newer)
 		before := older.DeepCopy()
+		wasBefore, wasNewer := before.DeepCopy(), newer.DeepCopy()
 		if got := moreThanPublished(event.UpdateEvent{ObjectOld: before, ObjectNew: newer}); got != tt.wakes {
 			t.Errorf("%s: wakes a look %v, want %v", name, got, tt.wakes)
 		}
-		if before.ResourceVersion != "1" || name == "published" && newer.Status.GitHub == nil {
-			t.Errorf("%s: the cache's object was changed", name)
+		if diff := cmp.Diff(wasBefore, before) + cmp.Diff(wasNewer, newer); diff != "" {
+			t.Errorf("%s: the cache's object was changed (-was +is):\n%s", name, diff)
 		}
 	}
 }
