@@ -52,6 +52,23 @@ var outlived = []string{
 	"release: Migration.EndedAt",
 }
 
+// awaitOutlived waits until the migration of a release that has failed ends, too.
+func (w *world) awaitOutlived(rel *v1alpha1.Release) *v1alpha1.Release {
+	w.t.Helper()
+	rel = w.await(rel, "its migration ends", func(r *v1alpha1.Release) bool { return r.Status.Migration.EndedAt != nil })
+	w.settled()
+	return rel
+}
+
+// expectOutlived: the expand ended as outcome says, after its release had failed and started nothing.
+func (w *world) expectOutlived(rel *v1alpha1.Release, outcome v1alpha1.MigrationOutcome) {
+	w.t.Helper()
+	rel = w.awaitOutlived(rel)
+	w.expectMigrated(rel, outcome)
+	w.expectExpanded(rel)
+	w.expectNothingStarted()
+}
+
 // migrationJourneys run a Job, once, whatever happens to the process.
 var migrationJourneys = []journey{
 	{"deploy with an expand", func(t testing.TB) (*world, *v1alpha1.Release) {
@@ -76,11 +93,7 @@ var migrationJourneys = []journey{
 		if f := rel.Status.Failure; f.Reason != v1alpha1.FailedExpand || !strings.Contains(f.Message, "did not end within 1s") {
 			w.t.Errorf("the failure is %+v", f)
 		}
-		rel = w.await(rel, "its migration ends", func(r *v1alpha1.Release) bool { return r.Status.Migration.EndedAt != nil })
-		w.settled()
-		w.expectMigrated(rel, v1alpha1.MigrationFailed)
-		w.expectExpanded(rel)
-		w.expectNothingStarted()
+		w.expectOutlived(rel, v1alpha1.MigrationFailed)
 	}, "", v1alpha1.ReleaseFailed, slices.Concat(untilExpand, outlived, []string{"PATCH jobs/expand add suspend", "application: Expanded"})},
 	// What the migration does breaks the version that users have. It ends after its release.
 	{"the live version suffers", func(t testing.TB) (*world, *v1alpha1.Release) {
@@ -99,11 +112,7 @@ var migrationJourneys = []journey{
 		if f := rel.Status.Failure; f.Reason != v1alpha1.FailedLiveSuffers {
 			w.t.Errorf("the failure is %+v", f)
 		}
-		rel = w.await(rel, "its migration ends", func(r *v1alpha1.Release) bool { return r.Status.Migration.EndedAt != nil })
-		w.settled()
-		w.expectMigrated(rel, v1alpha1.MigrationChanged)
-		w.expectExpanded(rel)
-		w.expectNothingStarted()
+		w.expectOutlived(rel, v1alpha1.MigrationChanged)
 	}, "", v1alpha1.ReleaseFailed, slices.Concat(untilExpand, outlived, []string{"application: Expanded"})},
 	// Nobody needs the Job any more, which was never let go.
 	{"cancel before a migration starts", func(t testing.TB) (*world, *v1alpha1.Release) {
@@ -112,8 +121,7 @@ var migrationJourneys = []journey{
 		w.whenWritten(func(what, _ string) bool { return what == "POST jobs" }, func() { w.cancel(rel) })
 		return w, rel
 	}, func(w *world, rel *v1alpha1.Release) {
-		rel = w.await(rel, "its migration ends", func(r *v1alpha1.Release) bool { return r.Status.Migration.EndedAt != nil })
-		w.settled()
+		rel = w.awaitOutlived(rel)
 		if s := rel.Status.Migration; s.Outcome != v1alpha1.MigrationNotRun || s.StartedAt != nil {
 			w.t.Errorf("the migration is %+v", s)
 		}

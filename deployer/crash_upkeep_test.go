@@ -54,17 +54,23 @@ var upkeepJourneys = []journey{{name: "upkeep", start: func(t testing.TB) (*worl
 	"application: Shrunk",
 }}, {name: "restore", ends: v1alpha1.ReleaseFailed, start: func(t testing.TB) (*world, *v1alpha1.Release) {
 	w := newWorld(t, soaks(time.Hour))
-	stop := w.run(quick("before"))
-	rel := w.await(w.submit("a"), "soak", soaking)
-	stop()
-	w.countRestarts(rel)
-	return w, rel
+	return w, w.restartInSoak()
 }, expect: func(w *world, _ *v1alpha1.Release) {
 	w.settled()
 	w.expectRoutes("blue", 4) // attached, switched, switched back
 	w.awaitShrunk(v1alpha1.Green)
 	w.awaitNoted(v1alpha1.Green)
 }, effects: slices.Concat(untilSoak, restoring)}}
+
+// restartInSoak releases a commit until users have it, and has its pods restarted before a process sees that.
+func (w *world) restartInSoak() *v1alpha1.Release {
+	w.t.Helper()
+	stop := w.run(quick("before"))
+	rel := w.await(w.submit("a"), "soak", soaking)
+	stop()
+	w.countRestarts(rel)
+	return rel
+}
 
 // ofRestores: an effect brings users back, or comes after that.
 func ofRestores(effect string) bool { return slices.Contains(restoring, effect) }

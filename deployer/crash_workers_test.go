@@ -133,11 +133,7 @@ var workersRestore = journey{name: "restore with a worker", ends: v1alpha1.Relea
 	*v1alpha1.Release,
 ) {
 	w := newWorldOfTasks(t, soaks(time.Hour))
-	stop := w.run(quick("before"))
-	rel := w.await(w.submit("a"), "soak", soaking)
-	stop()
-	w.countRestarts(rel)
-	return w, rel
+	return w, w.restartInSoak()
 }, expect: func(w *world, _ *v1alpha1.Release) {
 	w.settled()
 	w.expectWorkers(workersSize, 0, true)
