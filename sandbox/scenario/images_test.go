@@ -78,8 +78,7 @@ func (a *application) awaitMail(color v1alpha1.Color) (image string) {
 		}
 		for _, p := range pods.Items {
 			if len(pods.Items) == 1 && len(p.Status.ContainerStatuses) == 1 && p.Status.ContainerStatuses[0].Ready {
-				_, digest, _ := strings.Cut(p.Status.ContainerStatuses[0].ImageID, "@")
-				image = mailImage + "@" + digest
+				image = p.Status.ContainerStatuses[0].ImageID
 			}
 		}
 		return image != "", fmt.Sprintf("%d pods", len(pods.Items))
