@@ -15,6 +15,12 @@ import (
 func (m migrating) settle(ctx context.Context, w *work) {
 	for i := range w.releases {
 		rel := &w.releases[i]
+		if track.NeverRan(rel) {
+			if err := m.sweep(ctx, w.attempt(rel)); err != nil {
+				w.log.WarnContext(ctx, "a migration's Job that nobody needs will be deleted later", "release", rel.Name, "error", err)
+			}
+			continue
+		}
 		if !track.Migrating(rel) || rel.Status.Failure == nil && !rel.Status.Phase.Finished() {
 			continue
 		}
@@ -54,6 +60,17 @@ func (m migrating) settleOne(ctx context.Context, a *attempt) error {
 	case track.MigrationWait, track.MigrationIntend, track.MigrationCreate, track.MigrationLetGo, track.MigrationResume:
 	}
 	return m.save(ctx, a)
+}
+
+// sweep deletes a Job that was made after its migration was over: by a process that was stuck, and
+// which nobody would let run.
+func (m migrating) sweep(ctx context.Context, a *attempt) error {
+	st, namespace := a.rel.Status.Migration, a.bg.Namespace
+	o, err := m.jobs.Observe(ctx, namespace, st.Job, "")
+	if err != nil || !o.Exists || !o.Suspended || o.Resumed {
+		return err
+	}
+	return ignoreConflict(m.jobs.Delete(ctx, namespace, st.Job, o))
 }
 
 // remove deletes the Job of a release that is deleted, and reports whether it may be: while the

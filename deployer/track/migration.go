@@ -201,6 +201,12 @@ func Listed(o v1alpha1.MigrationOutcome) bool {
 	return o == v1alpha1.MigrationChanged || o == v1alpha1.MigrationFailed || o == v1alpha1.MigrationUnknown
 }
 
+// NeverRan reports whether a finished release's migration is over without a run of its command.
+func NeverRan(r *v1alpha1.Release) bool {
+	s := r.Status.Migration
+	return r.Status.Phase.Finished() && s != nil && s.EndedAt != nil && s.Outcome == v1alpha1.MigrationNotRun
+}
+
 // Migrating reports whether a release has a migration that has not ended.
 func Migrating(r *v1alpha1.Release) bool {
 	return r.Status.Migration != nil && r.Status.Migration.EndedAt == nil
