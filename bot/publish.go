@@ -91,7 +91,9 @@ func (p *Publisher) granted(ctx context.Context, rel *v1alpha1.Release) (*v1alph
 func (p *Publisher) newThread(app *v1alpha1.BlueGreen, apps []v1alpha1.BlueGreen, releases []v1alpha1.Release,
 	rel *v1alpha1.Release,
 ) *thread {
-	t := &thread{Publisher: p, app: app, apps: apps, releases: slices.Clone(releases)}
+	t := &thread{
+		Publisher: p, app: app, apps: apps, releases: slices.Clone(releases), recorded: map[releaseID]*v1alpha1.GitHubStatus{},
+	}
 	t.releases = slices.DeleteFunc(t.releases, func(r v1alpha1.Release) bool { return r.Spec.Application != app.Name || command.Malformed(r) })
 	for i := range t.releases {
 		r := &t.releases[i]
@@ -132,10 +134,10 @@ func (t *thread) publish(ctx context.Context) error {
 			errs = append(errs, err)
 		}
 	}
-	if len(errs) > 0 || t.again > 0 {
-		return errors.Join(errs...)
+	if len(errs) == 0 && t.again == 0 {
+		t.note(t.rel, func(s *v1alpha1.GitHubStatus) { s.Published = t.digest() })
 	}
-	return t.record(ctx, t.rel, func(s *v1alpha1.GitHubStatus) { s.Published = t.digest() })
+	return errors.Join(append(errs, t.recordNotes(ctx))...)
 }
 
 // digest hashes everything that the publication of the release depends on.
@@ -180,5 +182,6 @@ func (t *thread) react(ctx context.Context) error {
 	if err := t.GitHub.Unreact(ctx, t.app.Spec.Repository, comment, githubapp.ReactionSeen); err != nil {
 		t.Log.InfoContext(ctx, "reaction not taken back", "release", t.rel.Name, "error", err)
 	}
-	return t.record(ctx, t.rel, func(s *v1alpha1.GitHubStatus) { s.Reaction = want })
+	t.note(t.rel, func(s *v1alpha1.GitHubStatus) { s.Reaction = want })
+	return nil
 }

@@ -107,7 +107,8 @@ func (k talk) comment(ctx context.Context, d draft) error {
 		return err
 	}
 	k.t.pace.tell(k.t.own(d.number), d.gist)
-	return k.recordComment(ctx, d, v1alpha1.CommentStatus{ID: id, Digest: want})
+	k.t.note(d.rel, recordsComment(v1alpha1.CommentStatus{PullRequest: d.number, ID: id, Digest: want}))
+	return nil
 }
 
 // untilWritten is how long the write of a comment should still wait.
@@ -125,16 +126,12 @@ func (k talk) untilWritten(d draft, known knownComment) time.Duration {
 	return k.t.pace.turn(fmt.Sprintf("%s#%d", strings.ToLower(k.t.app.Spec.Repository), d.number), k.t.apart())
 }
 
-// recordComment replaces what is recorded about a comment.
-func (k talk) recordComment(ctx context.Context, d draft, c v1alpha1.CommentStatus, also ...func(*v1alpha1.GitHubStatus)) error {
-	c.PullRequest = d.number
-	return k.t.record(ctx, d.rel, func(s *v1alpha1.GitHubStatus) {
-		s.Comments = slices.DeleteFunc(s.Comments, func(other v1alpha1.CommentStatus) bool { return other.PullRequest == d.number })
+// recordsComment replaces what is recorded about a comment.
+func recordsComment(c v1alpha1.CommentStatus) func(*v1alpha1.GitHubStatus) {
+	return func(s *v1alpha1.GitHubStatus) {
+		s.Comments = slices.DeleteFunc(s.Comments, func(other v1alpha1.CommentStatus) bool { return other.PullRequest == c.PullRequest })
 		s.Comments = append(s.Comments, c)
-		for _, change := range also {
-			change(s)
-		}
-	})
+	}
 }
 
 // knownComment is what the record has about a pull request's comment.
@@ -191,12 +188,13 @@ func (k talk) write(ctx context.Context, d draft, known knownComment) (int64, er
 	return k.createComment(ctx, d, known.intendedAt != nil)
 }
 
-// createComment creates a comment once: intent, act; recordComment records the outcome. An
+// createComment creates a comment once: intent, act; its caller notes the outcome. An
 // intent without an outcome is from a call that ended early, so this one waits, and looks
 // for the comment. If there is none, it may still appear, see [thread.settle].
 func (k talk) createComment(ctx context.Context, d draft, again bool) (int64, error) {
 	now := timestamp()
-	err := k.recordComment(ctx, d, v1alpha1.CommentStatus{IntendedAt: now}, func(s *v1alpha1.GitHubStatus) {
+	err := k.t.record(ctx, d.rel, func(s *v1alpha1.GitHubStatus) {
+		recordsComment(v1alpha1.CommentStatus{PullRequest: d.number, IntendedAt: now})(s)
 		if again {
 			s.DoubtSince = now
 		}

@@ -99,7 +99,8 @@ func (b tab) postState(ctx context.Context, rel *v1alpha1.Release, want *report.
 			return err
 		}
 		if last.Shown() == want.Shown() {
-			return b.t.record(ctx, rel, posted)
+			b.t.note(rel, posted)
+			return nil
 		}
 		doubt = last.Shown() != intended
 	}
@@ -115,7 +116,8 @@ func (b tab) postState(ctx context.Context, rel *v1alpha1.Release, want *report.
 	if err := b.t.GitHub.SetDeployment(ctx, b.t.app.Spec.Repository, id, *want); err != nil {
 		return err
 	}
-	return b.t.record(ctx, rel, posted)
+	b.t.note(rel, posted)
+	return nil
 }
 
 // createDeployment creates a release's deployment once: intent, act, outcome. An intent
@@ -159,5 +161,6 @@ func (b tab) createDeployment(ctx context.Context, rel *v1alpha1.Release, want *
 	if err != nil {
 		return err // the intent is recorded: the next call looks for it
 	}
-	return b.t.record(ctx, rel, func(s *v1alpha1.GitHubStatus) { s.DeploymentID = id })
+	b.t.note(rel, func(s *v1alpha1.GitHubStatus) { s.DeploymentID = id })
+	return nil
 }

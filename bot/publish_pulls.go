@@ -44,13 +44,11 @@ func (m merged) findPullRequests(ctx context.Context) error {
 	}
 	slices.Sort(numbers)
 	numbers = slices.Compact(numbers)
-	err = m.t.record(ctx, m.t.rel, func(s *v1alpha1.GitHubStatus) {
+	m.t.note(m.t.rel, func(s *v1alpha1.GitHubStatus) {
 		s.PullRequests, s.PullRequestsCut, s.PullRequestsKnown = numbers, b.cut, true
 	})
-	if err == nil {
-		m.t.searches.end(m.t.rel.UID, m.t.own, b.silent)
-	}
-	return err
+	m.t.searches.end(m.t.rel.UID, m.t.own, b.silent)
+	return nil
 }
 
 // batch has the pull requests that a push merged.

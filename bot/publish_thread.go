@@ -55,6 +55,9 @@ type thread struct {
 	releases []v1alpha1.Release   // newest first, with the last published status
 	rel      *v1alpha1.Release    // one of them; nil if it is not listed
 	again    time.Duration        // when to call again; 0 if nothing is left to do
+
+	// recorded is what the record has of the releases with notes: their Status.GitHub is newer.
+	recorded map[releaseID]*v1alpha1.GitHubStatus
 }
 
 // later asks for another call. The soonest one counts.
@@ -69,20 +72,49 @@ func (t *thread) around() report.Around {
 	return report.Around{Web: t.Web, Applications: t.apps, Releases: t.releases}
 }
 
-// record changes a release's status.github, durably, then in memory. If another process has written
-// it, what this one remembers is wrong.
+// note changes a release's status.github by the outcome of a request. The next record of the release
+// writes it, at the latest [thread.recordNotes]: every write of the record delays the releases that
+// are on their way. If the process ends before, the next one finds an intent without an outcome.
+func (t *thread) note(rel *v1alpha1.Release, change func(*v1alpha1.GitHubStatus)) {
+	if _, noted := t.recorded[rel.UID]; !noted {
+		t.recorded[rel.UID] = rel.Status.GitHub
+	}
+	rel.Status.GitHub = rel.Status.GitHub.DeepCopy()
+	change(rel.Status.GitHub)
+}
+
+// record changes a release's status.github, durably, then in memory, such as by an intent. If another
+// process has written it, what this one remembers is wrong.
 func (t *thread) record(ctx context.Context, rel *v1alpha1.Release, change func(*v1alpha1.GitHubStatus)) error {
 	next := rel.Status.GitHub.DeepCopy()
 	change(next)
-	if err := t.Record.PublishGitHub(ctx, rel, *next); err != nil {
+	read := *rel
+	if recorded, noted := t.recorded[rel.UID]; noted {
+		read.Status.GitHub = recorded
+	}
+	err := t.Record.PublishGitHub(ctx, &read, *next)
+	rel.ResourceVersion = read.ResourceVersion
+	if err != nil {
 		if errors.Is(err, ErrRace) {
 			t.memory.forget(rel.UID)
 		}
 		return fmt.Errorf("recording what was published of %s: %w", rel.Name, err)
 	}
+	delete(t.recorded, rel.UID)
 	rel.Status.GitHub = next
 	t.memory.keep(rel.UID, next)
 	return nil
+}
+
+// recordNotes records what is only noted.
+func (t *thread) recordNotes(ctx context.Context) error {
+	var errs []error
+	for i := range t.releases {
+		if _, noted := t.recorded[t.releases[i].UID]; noted {
+			errs = append(errs, t.record(ctx, &t.releases[i], func(*v1alpha1.GitHubStatus) {}))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // doubt records that something is written again although an earlier request may have
