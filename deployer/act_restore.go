@@ -80,19 +80,15 @@ func (act restoreAct) stayBack(ctx context.Context, a *attempt) (pause, error) {
 // takeBack moves users to the previous colour.
 func (act restoreAct) takeBack(ctx context.Context, a *attempt) (pause, error) {
 	previous := a.target().Other()
-	ports, told := portsOf(ctx, act.routes, a, previous), act.preparing.events(ctx, a)
+	has, told := act.routes.Ports(ctx, a.bg, previous), act.preparing.events(ctx, a)
 	if p, err := act.preparing.stamp(ctx, a, a.o.Previous); err != nil || p.rests() {
 		return p, err
-	}
-	has, err := ports()
-	if err != nil {
-		return pause{}, err
 	}
 	act.preparing.noteEvents(ctx, a, told)
 	if err := act.save(ctx, a); err != nil {
 		return pause{}, err
 	}
-	err = act.moving.moveRoutes(ctx, a, func() error { return act.routes.Switch(ctx, a.bg, a.o.Routes, previous, has) })
+	err := act.moving.moveRoutes(ctx, a, func() error { return act.routes.Switch(ctx, a.bg, a.o.Routes, previous, has) })
 	if err != nil {
 		return pause{}, err
 	}

@@ -37,7 +37,7 @@ func (act switchAct) do(ctx context.Context, a *attempt) (pause, error) {
 			return pause{}, err
 		}
 	}
-	ports := portsOf(ctx, act.routes, a, a.target()) // beside the stamp
+	has := act.routes.Ports(ctx, a.bg, a.target()) // beside the stamp
 	var told func() (track.News, error)
 	if m.SwitchIntendedAt == nil {
 		told = act.preparing.events(ctx, a)
@@ -45,11 +45,10 @@ func (act switchAct) do(ctx context.Context, a *attempt) (pause, error) {
 	if p, err := act.preparing.stamp(ctx, a, a.o.Target); err != nil || p.rests() {
 		return p, err
 	}
-	has, err := ports()
-	if err != nil {
-		return pause{}, err
-	}
 	if m.SwitchIntendedAt == nil {
+		if err := has.Err(); err != nil {
+			return pause{}, err
+		}
 		act.preparing.noteEvents(ctx, a, told)
 		now := metav1.NewTime(a.o.Now)
 		m.SwitchIntendedAt = &now
@@ -61,7 +60,7 @@ func (act switchAct) do(ctx context.Context, a *attempt) (pause, error) {
 		}
 	}
 	act.measuring.moving(a, measured)
-	err = act.moving.moveRoutes(ctx, a, func() error { return act.routes.Switch(ctx, a.bg, a.o.Routes, a.target(), has) })
+	err := act.moving.moveRoutes(ctx, a, func() error { return act.routes.Switch(ctx, a.bg, a.o.Routes, a.target(), has) })
 	if err != nil {
 		return pause{}, err
 	}

@@ -54,7 +54,7 @@ type (
 
 	// switcher moves users.
 	switcher interface {
-		Ports(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1.Color) (route.Ports, error)
+		Ports(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1.Color) route.Ports
 		Switch(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, to v1alpha1.Color, has route.Ports) error
 	}
 

@@ -339,9 +339,8 @@ func (w *world) router() *route.Router { return &route.Router{Client: w.kube, Re
 // switchRoutes moves users to a colour.
 func (w *world) switchRoutes(from track.Routes, to v1alpha1.Color) error {
 	w.t.Helper()
-	has, err := w.router().Ports(w.t.Context(), w.application(), to)
-	check(w.t, err)
-	return w.router().Switch(w.t.Context(), w.application(), from, to, has)
+	bg := w.application()
+	return w.router().Switch(w.t.Context(), bg, from, to, w.router().Ports(w.t.Context(), bg, to))
 }
 
 func (w *world) routes() track.Routes {

@@ -8,7 +8,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/deployer/route"
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
@@ -24,30 +23,18 @@ type preparing struct {
 
 // events asks which events exist, and does not wait for the answer.
 func (p preparing) events(ctx context.Context, a *attempt) (told func() (track.News, error)) {
-	bg := a.bg.DeepCopy()
-	return begin(func() (track.News, error) { return p.routes.News(ctx, bg, "") })
-}
-
-// portsOf asks which ports a colour's Service has, and does not wait for the answer.
-func portsOf(ctx context.Context, routes switcher, a *attempt, c v1alpha1.Color) (told func() (route.Ports, error)) {
-	bg := a.bg.DeepCopy()
-	return begin(func() (route.Ports, error) { return routes.Ports(ctx, bg, c) })
-}
-
-// begin does something beside what follows, until its result is needed.
-func begin[T any](do func() (T, error)) (result func() (T, error)) {
-	type ended struct {
-		value T
-		err   error
+	type answer struct {
+		news track.News
+		err  error
 	}
-	end := make(chan ended, 1) // nobody may ask
+	bg, read := a.bg.DeepCopy(), make(chan answer, 1) // nobody may ask
 	go func() {
-		value, err := do()
-		end <- ended{value, err}
+		news, err := p.routes.News(ctx, bg, "")
+		read <- answer{news, err}
 	}()
-	return func() (T, error) {
-		it := <-end
-		return it.value, it.err
+	return func() (track.News, error) {
+		a := <-read
+		return a.news, a.err
 	}
 }
 

@@ -180,9 +180,7 @@ func TestPortsAreReadPastTheCache(t *testing.T) {
 	moves := map[string]func(context.Context, *v1alpha1.BlueGreen, track.Routes, v1alpha1.Color) error{
 		"attach": router.Attach,
 		"switch": func(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, to v1alpha1.Color) error {
-			has, err := router.Ports(ctx, bg, to)
-			check(t, err)
-			return router.Switch(ctx, bg, s, to, has)
+			return router.Switch(ctx, bg, s, to, router.Ports(ctx, bg, to))
 		},
 	}
 	for _, number := range []int32{8080, 80} {

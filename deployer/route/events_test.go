@@ -14,7 +14,7 @@ import (
 var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
 // sync is a Sync event that happened count times over so many minutes from noon.
-func sync(kind, message string, count int32, minutes int) corev1.Event {
+func syncEvent(kind, message string, count int32, minutes int) corev1.Event {
 	last := metav1.NewTime(noon.Add(time.Duration(minutes) * time.Minute))
 	return corev1.Event{Type: kind, Reason: "Sync", Message: message, Count: count, FirstTimestamp: metav1.NewTime(noon), LastTimestamp: last}
 }
@@ -30,10 +30,10 @@ func TestBudgetOfEventsComesBack(t *testing.T) {
 		want   int
 	}{
 		{"none", nil, 0},
-		{"of another type", []corev1.Event{sync("Warning", "", 25, 0)}, 0},
-		{"at once", []corev1.Event{sync("Normal", "Scheduled for sync", 20, 0), sync("Normal", "UrlMap", 4, 1)}, 24},
-		{"over an hour", []corev1.Event{sync("Normal", "Scheduled for sync", 20, 60)}, 8},
-		{"rarely", []corev1.Event{sync("Normal", "Scheduled for sync", 3, 600)}, 0},
+		{"of another type", []corev1.Event{syncEvent("Warning", "", 25, 0)}, 0},
+		{"at once", []corev1.Event{syncEvent("Normal", "Scheduled for sync", 20, 0), syncEvent("Normal", "UrlMap", 4, 1)}, 24},
+		{"over an hour", []corev1.Event{syncEvent("Normal", "Scheduled for sync", 20, 60)}, 8},
+		{"rarely", []corev1.Event{syncEvent("Normal", "Scheduled for sync", 3, 600)}, 0},
 		{"as a series", []corev1.Event{series}, 9},
 		{"the first comes last", []corev1.Event{since(9, 10), since(0, 1), since(4, 5)}, 1},
 		{"the last comes first", []corev1.Event{since(0, 10), since(0, 1)}, 0},
@@ -50,7 +50,7 @@ func TestBudgetOfEventsComesBack(t *testing.T) {
 
 // since is an event that began some minutes after noon and last came at another.
 func since(first, last int) corev1.Event {
-	e := sync("Normal", "", 1, last)
+	e := syncEvent("Normal", "", 1, last)
 	e.FirstTimestamp = metav1.NewTime(noon.Add(time.Duration(first) * time.Minute))
 	return e
 }
@@ -74,7 +74,7 @@ func TestEventsAreReadByReasonTypeAndWords(t *testing.T) {
 		{"Normal", "Translate", "no port", track.News{}},
 	} {
 		var n track.News
-		e := sync(tt.kind, tt.message, 1, 0)
+		e := syncEvent(tt.kind, tt.message, 1, 0)
 		e.Reason = tt.reason
 		read(&n, &e)
 		if diff := cmp.Diff(tt.want, n); diff != "" {
@@ -108,9 +108,9 @@ func TestLastTimeOfAnEventIsTheLatestThatItNames(t *testing.T) {
 // The latest warning counts, in whatever order the API server lists them.
 func TestLastWarningCounts(t *testing.T) {
 	for _, events := range [][]corev1.Event{
-		{sync("Warning", "quota", 1, 1), sync("Warning", "not found", 3, 5)},
-		{sync("Warning", "not found", 3, 5), sync("Warning", "quota", 1, 1)},
-		{sync("Warning", "quota", 1, 5), sync("Warning", "not found", 3, 5)},
+		{syncEvent("Warning", "quota", 1, 1), syncEvent("Warning", "not found", 3, 5)},
+		{syncEvent("Warning", "not found", 3, 5), syncEvent("Warning", "quota", 1, 1)},
+		{syncEvent("Warning", "quota", 1, 5), syncEvent("Warning", "not found", 3, 5)},
 	} {
 		var n track.News
 		for i := range events {

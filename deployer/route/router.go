@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -137,8 +138,8 @@ func (r *Router) Poke(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Route
 }
 
 // Switch sends users to a colour with one patch, if its Service, as read right before, has the ports
-// that users are routed to. If users already reach it, it does nothing. A lost race is
-// [ErrLostRace].
+// that users are routed to. If users already reach it, it does nothing, whatever became of the
+// Service. A lost race is [ErrLostRace].
 func (r *Router) Switch(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, to v1alpha1.Color, has Ports) error {
 	ops, err := switchPatch(bg, s, to)
 	if err != nil || ops == nil {
@@ -158,24 +159,40 @@ func switchPatch(bg *v1alpha1.BlueGreen, s track.Routes, to v1alpha1.Color) ([]O
 	return SwitchPatch(bg, s, to)
 }
 
-// Ports are those of a colour's Service.
-type Ports struct{ service *corev1.Service }
+// Ports are those of a colour's Service, which is still being read.
+type Ports struct {
+	service func() (*corev1.Service, error)
+}
 
-// Ports reads the ports of a colour's Service, past any cache: a port that was removed a moment ago
-// also breaks a route.
-func (r *Router) Ports(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1.Color) (Ports, error) {
-	name, service := bg.Side(c).Service, &corev1.Service{}
-	if err := r.Reader.Get(ctx, types.NamespacedName{Namespace: bg.Namespace, Name: name}, service); err != nil {
-		return Ports{}, fmt.Errorf("reading the ports of service %s: %w", name, err)
-	}
-	return Ports{service}, nil
+// Ports begins to read the ports of a colour's Service, past any cache: a port that was removed a
+// moment ago also breaks a route. It does not wait for the answer.
+func (r *Router) Ports(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1.Color) Ports {
+	key, service := types.NamespacedName{Namespace: bg.Namespace, Name: bg.Side(c).Service}, &corev1.Service{}
+	read := make(chan error, 1) // nobody may ask
+	go func() { read <- r.Reader.Get(ctx, key, service) }()
+	return Ports{sync.OnceValues(func() (*corev1.Service, error) {
+		if err := <-read; err != nil {
+			return nil, fmt.Errorf("reading the ports of service %s: %w", key.Name, err)
+		}
+		return service, nil
+	})}
+}
+
+// Err waits for the answer, and returns why the ports are not known.
+func (p Ports) Err() error {
+	_, err := p.service()
+	return err
 }
 
 // check reports whether the Service has every port through which the other colour is reached.
 func (p Ports) check(s track.Routes, target v1alpha1.Color) error {
+	service, err := p.service()
+	if err != nil {
+		return err
+	}
 	for _, b := range s.Users[target.Other()] {
-		if FindPort(p.service, b.Port) == nil {
-			return &PortError{Service: p.service.Name, Router: s.String(), Route: b.String(), Port: track.PortText(b.Port)}
+		if FindPort(service, b.Port) == nil {
+			return &PortError{Service: service.Name, Router: s.String(), Route: b.String(), Port: track.PortText(b.Port)}
 		}
 	}
 	return nil
@@ -184,11 +201,7 @@ func (p Ports) check(s track.Routes, target v1alpha1.Color) error {
 // checkPorts reports whether a colour's Service has every port through which the other
 // colour is reached, see [Router.Ports].
 func checkPorts(ctx context.Context, r *Router, bg *v1alpha1.BlueGreen, s track.Routes, target v1alpha1.Color) error {
-	has, err := r.Ports(ctx, bg, target)
-	if err != nil {
-		return err
-	}
-	return has.check(s, target)
+	return r.Ports(ctx, bg, target).check(s, target)
 }
 
 // PortError says that the two Services of an application differ in a port that users are

@@ -149,11 +149,7 @@ func (t *trial) move(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	has, err := t.router.Ports(ctx, t.Application, t.report.Target)
-	if err != nil {
-		return err
-	}
-	return t.router.Switch(ctx, t.Application, routes, t.report.Target, has)
+	return t.router.Switch(ctx, t.Application, routes, t.report.Target, t.router.Ports(ctx, t.Application, t.report.Target))
 }
 
 // imageOf is the image that the build would make: of the repository that the spec names, or

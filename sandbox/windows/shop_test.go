@@ -354,9 +354,7 @@ func (s *shop) judge(ctx context.Context, known *v1alpha1.RouteStatus) (track.Wa
 
 func (s *shop) switchTo(c v1alpha1.Color) {
 	s.Helper()
-	has, err := s.router.Ports(s.Context(), s.bg, c)
-	s.check(err)
-	s.check(s.router.Switch(s.Context(), s.bg, s.routes(), c, has))
+	s.check(s.router.Switch(s.Context(), s.bg, s.routes(), c, s.router.Ports(s.Context(), s.bg, c)))
 }
 
 // moved waits until all users of every front end have reached one colour for a second.
