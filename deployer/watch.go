@@ -89,14 +89,16 @@ func (d *Deployer) Setup(mgr ctrl.Manager) error {
 	return nil
 }
 
-// rollbackRecorded cancels the current look at a new rollback's application. The watch of its
-// owner wakes the application again.
-func (d *Deployer) rollbackRecorded(_ context.Context, e event.CreateEvent, _ workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+// rollbackRecorded cancels the current look at a new rollback's application, and has it looked at again
+// before all others.
+func (d *Deployer) rollbackRecorded(_ context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 	rel, ok := e.Object.(*v1alpha1.Release)
 	if !ok || rel.Spec.Rollback == nil || rel.Status.Phase.Finished() || rel.Labels[v1alpha1.ApplicationLabel] != rel.Spec.Application {
 		return
 	}
-	d.looks.interrupt(client.ObjectKey{Namespace: rel.Namespace, Name: rel.Spec.Application}, rel, time.Now())
+	app := client.ObjectKey{Namespace: rel.Namespace, Name: rel.Spec.Application}
+	d.looks.interrupt(app, rel, time.Now())
+	record.Enqueue(q, reconcile.Request{NamespacedName: app}, rel, 0)
 }
 
 // parts wakes the applications that an object is part of, or that have a finding about it. A

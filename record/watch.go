@@ -58,10 +58,10 @@ func (r *Record) Watch(mgr ctrl.Manager, name string, changed func(context.Conte
 		Named(name).
 		Watches(&v1alpha1.Release{}, handler.Funcs{
 			CreateFunc: func(_ context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-				q.AddAfter(w.note(e.Object), quiet)
+				Enqueue(q, w.note(e.Object), e.Object, quiet)
 			},
 			UpdateFunc: func(_ context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-				q.AddAfter(w.note(e.ObjectNew), quiet)
+				Enqueue(q, w.note(e.ObjectNew), e.ObjectNew, quiet)
 			},
 		}).
 		WithOptions(controller.Options{MaxConcurrentReconciles: publishing}).
