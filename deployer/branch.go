@@ -25,8 +25,7 @@ func (b branch) onBranch(ctx context.Context, a *attempt) error {
 		return nil
 	}
 	by := v1alpha1.BranchByPush
-	signed := a.rel.Spec.Cause.Kind == v1alpha1.CausePush && a.rel.Status.Attestation == v1alpha1.CausesAttested
-	if !signed || what.Branch != branch {
+	if !signedPush(a) {
 		by = v1alpha1.BranchByRepository
 		if err := b.repository.identify(ctx, a.work, a.turn); err != nil {
 			return err
@@ -53,6 +52,12 @@ func (b branch) onBranch(ctx context.Context, a *attempt) error {
 	}
 	m.OnBranch = &v1alpha1.OnBranchMilestone{Branch: branch, By: by, At: metav1.NewTime(a.o.Now)}
 	return nil
+}
+
+// signedPush reports whether GitHub itself said that the commit is on the application's branch.
+func signedPush(a *attempt) bool {
+	return a.rel.Spec.Cause.Kind == v1alpha1.CausePush && a.rel.Status.Attestation == v1alpha1.CausesAttested &&
+		a.rel.Spec.Deploy.Branch == a.bg.Spec.Branch
 }
 
 // mayBuild reports whether a build may start or continue now. Without the grant it waits, and

@@ -174,6 +174,21 @@ func (j journey) undisturbed(t *testing.T) {
 	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("the journey's effects are not those that have cells (-want +got):\n%s", diff)
 	}
+	if first := unclaimed(e.effects()); first != "" {
+		t.Errorf("%s came before the release had recorded its claim", first)
+	}
+}
+
+// unclaimed is the first change of the application's workloads or routes before its release recorded
+// which colours it concerns.
+func unclaimed(effects []string) string {
+	claimed := slices.Index(effects, "release: ClaimedAt")
+	for _, e := range effects[:max(claimed, 0)] {
+		if strings.HasPrefix(e, "PATCH deployments") || strings.HasPrefix(e, "PATCH ingresses") || strings.HasPrefix(e, "POST jobs") {
+			return e
+		}
+	}
+	return ""
 }
 
 // spoil runs the journey with one effect spoiled, which must happen.

@@ -60,9 +60,7 @@ func (d driving) drive(ctx context.Context, w *work, rel *v1alpha1.Release, only
 // advance takes the due steps, one after the other.
 func (d driving) advance(ctx context.Context, a *attempt, only v1alpha1.Step) error {
 	w, rel := a.work, a.rel
-	if err := d.begin(ctx, a, only); err != nil {
-		return err
-	}
+	d.begin(ctx, a, only)
 	if err := d.fencing.fence(ctx, a); err != nil {
 		if errors.Is(err, record.ErrHeld) || ctx.Err() != nil {
 			return err
@@ -114,21 +112,21 @@ func (d driving) advance(ctx context.Context, a *attempt, only v1alpha1.Step) er
 	return fmt.Errorf("release %s took %d steps without coming to rest", rel.Name, track.Bound)
 }
 
-// begin fixes in the claim's first write which colours the release concerns. From then on no step
-// uses live or idle.
-func (d driving) begin(ctx context.Context, a *attempt, only v1alpha1.Step) error {
+// begin fixes which colours the release concerns. From then on no step uses live or idle. It is
+// saved with the first step, before that acts; the build saves it itself.
+func (d driving) begin(ctx context.Context, a *attempt, only v1alpha1.Step) {
 	st := &a.rel.Status
 	if st.Version == "" {
 		st.Version = versionOf(a.rel)
 	}
 	d.attesting.attest(ctx, a)
 	if only != anyStep || st.Milestones.ClaimedAt != nil || st.Failure != nil || cancelled(a) {
-		return nil
+		return
 	}
 	now := metav1.NewTime(a.o.Now)
 	if a.rel.Spec.Contract != nil { // it moves nobody
 		st.Milestones.ClaimedAt, st.Phase, st.Waiting = &now, v1alpha1.ReleaseRunning, nil
-		return d.save(ctx, a)
+		return
 	}
 	live := a.o.Routes.Live()
 	target := live.Other()
@@ -145,7 +143,6 @@ func (d driving) begin(ctx context.Context, a *attempt, only v1alpha1.Step) erro
 	st.Milestones.Beside = besideOf(a, live)
 	a.o.Routes = a.o.Routes.DuringRelease(a.rel)
 	st.Phase, st.Waiting = v1alpha1.ReleaseRunning, nil
-	return d.save(ctx, a)
 }
 
 // refresh reads again what concerns this release and may have changed within this look. The
@@ -174,6 +171,11 @@ func (d driving) take(ctx context.Context, a *attempt, s track.Row) (bool, error
 	a.turn = d.turns.turnOf(a, s.Name)
 	if until, why := a.turn.held(a.o.Now); why != nil {
 		return d.timing.tryAgain(a, s.Name, why, until), nil
+	}
+	if claimed := a.rel.Status.Milestones.ClaimedAt; claimed != nil && a.saved.Milestones.ClaimedAt == nil && s.Name != v1alpha1.StepBuild {
+		if err := d.save(ctx, a); err != nil {
+			return false, err
+		}
 	}
 	p, err := d.acts[s.Name].do(ctx, a)
 	if ctx.Err() != nil {

@@ -28,6 +28,12 @@ func (v vetting) vet(ctx context.Context, w *work, deploys []*v1alpha1.Release) 
 			vetted = append(vetted, rel)
 			continue
 		}
+		if a := w.attempt(rel.DeepCopy()); !a.underWay() {
+			if v.attesting.attest(ctx, a); signedPush(a) { // the build records it
+				vetted = append(vetted, rel)
+				continue
+			}
+		}
 		ok, err := v.vetOne(ctx, w, w.attempt(rel))
 		if err != nil {
 			return nil, err

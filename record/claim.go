@@ -44,18 +44,29 @@ func (r *Record) Fresh(c *v1alpha1.Claim, holder string, now time.Time) bool {
 // Claim makes a release the active one, by compare-and-swap on the BlueGreen as read. It
 // returns [ErrHeld] if another unfinished release is active, if a living process holds the
 // claim, or if it lost a race. On success bg is as written. Renewing one's own claim too
-// early does nothing.
+// early does nothing; in good time it only changes bg, so that the look's next write of the
+// application, which is to follow, renews the claim as well.
 func (r *Record) Claim(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha1.Release, holder string, now time.Time) error {
 	active := bg.Status.Active
 	if r.Fresh(active, holder, now) {
 		return fmt.Errorf("bluegreen %s/%s: %w (%s)", bg.Namespace, bg.Name, ErrHeld, active.Holder)
 	}
 	same := active != nil && active.UID == string(rel.UID)
-	if same && active.Holder == holder && now.Sub(active.RenewedAt.Time) < r.Renewal() {
-		return nil
+	if same && active.Holder == holder {
+		left := r.StaleAt(active).Sub(now)
+		if now.Sub(active.RenewedAt.Time) < r.Renewal() {
+			return nil
+		}
+		if left > cmp.Or(r.StaleAfter, StaleAfter)/3 {
+			active.RenewedAt = metav1.NewMicroTime(now)
+			return nil
+		}
 	}
 	next := bg.DeepCopy()
 	next.Status.Active = &v1alpha1.Claim{Release: rel.Name, UID: string(rel.UID), Holder: holder, RenewedAt: metav1.NewMicroTime(now)}
+	if !same {
+		next.Status.Phase = v1alpha1.PhaseReleasing // with the claim, which saves a write
+	}
 	if err := r.UpdateApplication(ctx, next); err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -53,6 +54,8 @@ type Record struct {
 	// StaleAfter is the age at which another process may take over a claim. All processes
 	// must use the same. Default: the constant of the same name.
 	StaleAfter time.Duration
+
+	publishing sync.Mutex // see [Record.PublishGitHub]
 }
 
 // ErrIdentity says that a release of that name exists and asks for something else. The

@@ -355,11 +355,18 @@ func TestOneOfManyGetsTheClaim(t *testing.T) {
 	if held.ResourceVersion != version {
 		t.Error("the claim was renewed too early")
 	}
-	check(t, r.Claim(t.Context(), held, rel, won[0], now.Add(record.RenewEvery)))
-	if held.ResourceVersion == version {
-		t.Error("the claim was not renewed")
+	renewed := now.Add(record.RenewEvery)
+	check(t, r.Claim(t.Context(), held, rel, won[0], renewed))
+	if held.ResourceVersion != version || held.Status.Active.RenewedAt.Sub(renewed).Abs() > time.Microsecond {
+		t.Errorf("the claim was written, or not renewed for the next write: %+v", held.Status.Active)
 	}
-	check(t, r.Claim(t.Context(), held, rel, "late", now.Add(record.RenewEvery+record.StaleAfter)))
+	held.Status.Active.RenewedAt = metav1.NewMicroTime(now)
+	renewed = now.Add(record.StaleAfter - time.Second)
+	check(t, r.Claim(t.Context(), held, rel, won[0], renewed))
+	if held.ResourceVersion == version {
+		t.Error("a claim that was nearly stale was not renewed")
+	}
+	check(t, r.Claim(t.Context(), held, rel, "late", renewed.Add(record.StaleAfter)))
 	if held.Status.Active.Holder != "late" {
 		t.Errorf("the stale claim is still %+v", held.Status.Active)
 	}
@@ -425,7 +432,7 @@ func TestLatePublisherChangesNothing(t *testing.T) {
 			r, bg := newApplication(t)
 			rel := submit(t, r, deploy(bg))
 			var once sync.Once
-			slow := *r
+			slow := &record.Record{Reader: r.Reader}
 			slow.Client = interceptor.NewClient(kube, interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string,
 				o client.Object, p client.Patch, opts ...client.SubResourcePatchOption,
 			) error {
