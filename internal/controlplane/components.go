@@ -61,10 +61,10 @@ func (l *layout) writeServiceAccountKey() error {
 
 func (l *layout) cert(name string) string { return filepath.Join(l.certs, name) }
 
-// rarelyCollected lets a process have five times the memory it needs before Go collects its garbage.
-// An API server for one test needs so little that it would spend half of its time on that; a
-// cluster's has a machine of its own.
-const rarelyCollected = "GOGC=400"
+// rarelyCollected lets a process have three times the memory it needs before Go collects its garbage,
+// which took half of an API server's time. More would not fit small machines: where hundreds of
+// tests share an API server, it needs 900 MB.
+const rarelyCollected = "GOGC=200"
 
 // startProcess starts one binary and remembers it for Stop.
 func (cp *ControlPlane) startProcess(l *layout, name string, args ...string) (*process.Process, error) {
