@@ -179,6 +179,12 @@ func TestMeasurementsOnThePageAreThoseOfTheBenchmark(t *testing.T) {
 // generated holds the generated part of a page to what its sources say, or writes it anew.
 func generated(t *testing.T, page, want, sources string) {
 	t.Helper()
+	generatedAfter(t, begin, page, want, sources)
+}
+
+// generatedAfter is the same for a page with several such parts, by the line before it.
+func generatedAfter(t *testing.T, begin, page, want, sources string) {
+	t.Helper()
 	before, rest, found := strings.Cut(read(t, page), begin)
 	got, after, closed := strings.Cut(rest, end)
 	if !found || !closed {
