@@ -108,16 +108,23 @@ func finishUndo(w *world, m milestone) {
 	w.expectLeftAlone(m.patches)
 }
 
-func finishRollback(w *world, m milestone) {
+// awaitRolledBack waits until the recorded rollback has succeeded. One that had ended before is not
+// written again.
+func (w *world) awaitRolledBack() *v1alpha1.Release {
 	w.t.Helper()
 	rel := w.one(func(r *v1alpha1.Release) bool { return r.Spec.Kind == v1alpha1.Rollback })
-	deploy := w.deployed()
 	if hasEnded(rel) {
 		w.look()
 		w.expectUnwritten(rel)
 	}
-	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
+	rel = w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
 	w.settled()
+	return rel
+}
+
+func finishRollback(w *world, m milestone) {
+	w.t.Helper()
+	deploy, rel := w.deployed(), w.awaitRolledBack()
 	w.expectUnwritten(deploy)
 	w.awaitShrunk(v1alpha1.Green)
 	w.expectOnce(v1alpha1.Blue, m.patches, 1)

@@ -62,8 +62,8 @@ func (m migrating) settleOne(ctx context.Context, a *attempt) error {
 	return m.save(ctx, a)
 }
 
-// sweep deletes a Job that was made after its migration was over: by a process that was stuck, and
-// which nobody would let run.
+// sweep deletes a Job that a stuck process made after its migration was over. Nobody would let that
+// Job run.
 func (m migrating) sweep(ctx context.Context, a *attempt) error {
 	st, namespace := a.rel.Status.Migration, a.bg.Namespace
 	o, err := m.jobs.Observe(ctx, namespace, st.Job, "")

@@ -64,14 +64,7 @@ func (w *world) stageOver() {
 
 func finishImagesRollback(w *world, m milestone) {
 	w.t.Helper()
-	rel := w.one(func(r *v1alpha1.Release) bool { return r.Spec.Kind == v1alpha1.Rollback })
-	deploy := w.deployed()
-	if hasEnded(rel) {
-		w.look()
-		w.expectUnwritten(rel)
-	}
-	rel = w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
-	w.settled()
+	deploy, rel := w.deployed(), w.awaitRolledBack()
 	w.expectOnce(v1alpha1.Blue, m.patches, 2)
 	w.expectStamped(v1alpha1.Blue, rel)
 	w.expectWorkers(workersSize, 0, true)
