@@ -106,6 +106,7 @@ type Deployer struct {
 	queueLooks   queueLooks
 	heldLooks    heldLooks
 	looks        looks
+	courtesy     courtesy
 	wiring       sync.Once
 	looking      looking // built by wired
 }

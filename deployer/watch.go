@@ -69,7 +69,7 @@ func (d *Deployer) Setup(mgr ctrl.Manager) error {
 		Watches(&discoveryv1.EndpointSlice{}, parts).
 		Watches(&networkingv1.Ingress{}, parts, builder.WithPredicates(predicate.Funcs{UpdateFunc: moreThanAFence})).
 		Watches(&autoscalingv2.HorizontalPodAutoscaler{}, parts).
-		WatchesRawSource(source.Channel(wake, &handler.TypedEnqueueRequestForObject[*v1alpha1.BlueGreen]{})).
+		WatchesRawSource(source.Channel(wake, handler.TypedFuncs[*v1alpha1.BlueGreen, reconcile.Request]{GenericFunc: d.newsCame})).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrent,
 			ReconciliationTimeout:   longestLook,
@@ -99,6 +99,15 @@ func (d *Deployer) rollbackRecorded(_ context.Context, e event.CreateEvent, q wo
 	app := client.ObjectKey{Namespace: rel.Namespace, Name: rel.Spec.Application}
 	d.looks.interrupt(app, rel, time.Now())
 	record.Enqueue(q, reconcile.Request{NamespacedName: app}, rel, 0)
+}
+
+// newsCame has an application looked at because of a prober's news, or an answer from outside.
+func (d *Deployer) newsCame(
+	_ context.Context, e event.TypedGenericEvent[*v1alpha1.BlueGreen], q workqueue.TypedRateLimitingInterface[reconcile.Request],
+) {
+	app := client.ObjectKeyFromObject(e.Object)
+	d.courtesy.tell(app)
+	q.Add(reconcile.Request{NamespacedName: app})
 }
 
 // parts wakes the applications that an object is part of, or that have a finding about it. A

@@ -96,8 +96,7 @@ const publishTries = 8
 // is [ErrPublished]. So a process that stood still, and lost its lease meanwhile, does not erase what
 // its successor has written down, such as its doubt that something was made twice. If rel has the
 // resource version at which it had its status.github, nothing is read first. Afterwards it has the
-// new one. It writes one release at a time: where the API server is busy, releases on their way come
-// first.
+// new one.
 func (r *Record) PublishGitHub(ctx context.Context, rel *v1alpha1.Release, s v1alpha1.GitHubStatus) error {
 	if err := rel.Readable(); err != nil {
 		return err
@@ -109,8 +108,6 @@ func (r *Record) PublishGitHub(ctx context.Context, rel *v1alpha1.Release, s v1a
 	if err != nil {
 		return err
 	}
-	r.publishing.Lock()
-	defer r.publishing.Unlock()
 	version := rel.ResourceVersion
 	for range publishTries {
 		if version == "" {

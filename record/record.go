@@ -27,7 +27,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -54,8 +53,9 @@ type Record struct {
 	// StaleAfter is the age at which another process may take over a claim. All processes
 	// must use the same. Default: the constant of the same name.
 	StaleAfter time.Duration
-
-	publishing sync.Mutex // see [Record.PublishGitHub]
+	// Crowded reports whether so many releases are on their way to their users that publishing
+	// gives way to them, see [Record.Watch]. Optional. Set it before Watch.
+	Crowded func() bool
 }
 
 // ErrIdentity says that a release of that name exists and asks for something else. The
@@ -230,7 +230,11 @@ func (r *Record) Release(ctx context.Context, key types.NamespacedName) (*v1alph
 // something else, the error is [ErrIdentity]; if it is being deleted, [ErrLeaving]. The
 // release gets its application's label and owner reference.
 func (r *Record) Submit(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1.Release, bool, error) {
-	bg, err := r.Application(ctx, types.NamespacedName{Namespace: rel.Namespace, Name: rel.Spec.Application})
+	key := types.NamespacedName{Namespace: rel.Namespace, Name: rel.Spec.Application}
+	bg, err := Known{r.Client}.Application(ctx, key) // only its name and UID are needed
+	if apierrors.IsNotFound(err) {
+		bg, err = r.Application(ctx, key)
+	}
 	if err != nil {
 		return nil, false, err
 	}

@@ -15,14 +15,28 @@ import (
 const urgent = 100
 
 // Enqueue adds an application to a controller's work queue, because of an object: before all others if
-// that is a rollback under way, since its users wait for it. It keeps this place while it is looked at
-// again.
+// that is a rollback under way, since its users wait for it. It keeps this place until a look returns
+// another, see [Urgency].
 func Enqueue(q workqueue.TypedRateLimitingInterface[reconcile.Request], app reconcile.Request, because client.Object, after time.Duration) {
 	ordered, ok := q.(priorityqueue.PriorityQueue[reconcile.Request])
 	rel, isRelease := because.(*v1alpha1.Release)
-	if !ok || !isRelease || rel.Spec.Rollback == nil || rel.Status.Phase.Finished() {
+	if !ok || !isRelease || !rollsBack(rel) {
 		q.AddAfter(app, after)
 		return
 	}
 	ordered.AddWithOpts(priorityqueue.AddOpts{After: after, Priority: new(urgent)}, app)
+}
+
+// Urgency is the priority of an application with these releases in a work queue.
+func Urgency(releases []v1alpha1.Release) int {
+	for i := range releases {
+		if rollsBack(&releases[i]) {
+			return urgent
+		}
+	}
+	return 0
+}
+
+func rollsBack(rel *v1alpha1.Release) bool {
+	return rel.Spec.Rollback != nil && !rel.Status.Phase.Finished()
 }

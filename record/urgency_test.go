@@ -37,3 +37,17 @@ func TestRollbacksComeFirstInTheQueue(t *testing.T) {
 		t.Errorf("the order is %v, want %v", order, want)
 	}
 }
+
+// An application keeps the place of a rollback only until that has ended.
+func TestUrgencyEndsWithTheRollback(t *testing.T) {
+	t.Parallel()
+	back := v1alpha1.Release{Spec: v1alpha1.ReleaseSpec{Rollback: &v1alpha1.RollbackSpec{}}}
+	ended := *back.DeepCopy()
+	ended.Status.Phase = v1alpha1.ReleaseSucceeded
+	if got := Urgency([]v1alpha1.Release{{}, back}); got != urgent {
+		t.Errorf("the priority during a rollback is %d, want %d", got, urgent)
+	}
+	if got := Urgency([]v1alpha1.Release{{}, ended}); got != 0 {
+		t.Errorf("the priority afterwards is %d, want 0", got)
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -37,6 +38,13 @@ const (
 	mostQuiet = 2 * time.Second
 )
 
+// While many releases are on their way to their users, all of them need the API server and the
+// processor, and reports can wait: at most for mostCrowded, those of a rollback not at all.
+const (
+	mostCrowded  = 15 * time.Second
+	crowdedPause = 500 * time.Millisecond
+)
+
 // newer reports whether a newer version wrote what was read. That version publishes it.
 func newer(err error) bool {
 	_, ok := errors.AsType[*v1alpha1.NewerFormatError](err)
@@ -47,6 +55,7 @@ func newer(err error) bool {
 // sequentially for the releases of one application, concurrently for several applications. It calls
 // a moment after the last change, or at the latest 2 s after the first, with the release as the cache
 // has it.
+// While the record is [Record.Crowded], it may call up to 15 s later, but not for a rollback.
 // It may repeat a call for the same state. After an error it calls again with back-off;
 // after a positive duration it calls again when that has passed.
 func (r *Record) Watch(mgr ctrl.Manager, name string, changed func(context.Context, *v1alpha1.Release) (time.Duration, error)) error {
@@ -84,24 +93,28 @@ type watching struct {
 	changes map[types.NamespacedName]changes         // by application
 }
 
-// changes are when the releases of an application have changed since the last call.
-type changes struct{ first, last time.Time }
+// changes are when the releases of an application have changed since the last call, and whether users
+// wait for one of them to take them back.
+type changes struct {
+	first, last time.Time
+	rollback    bool
+}
 
 // note remembers that a release changed, before its application is queued.
 func (w *watching) note(rel client.Object) reconcile.Request {
-	app := types.NamespacedName{Namespace: rel.GetNamespace()}
+	app, rollback := types.NamespacedName{Namespace: rel.GetNamespace()}, false
 	if rel, ok := rel.(*v1alpha1.Release); ok {
-		app.Name = rel.Spec.Application
+		app.Name, rollback = rel.Spec.Application, rollsBack(rel)
 	}
 	w.add(app, rel.GetName())
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	now := time.Now()
-	if c, found := w.changes[app]; found {
-		w.changes[app] = changes{c.first, now}
-	} else {
-		w.changes[app] = changes{now, now}
+	c, found := w.changes[app]
+	c.last, c.rollback = time.Now(), c.rollback || rollback
+	if !found {
+		c.first = c.last
 	}
+	w.changes[app] = c
 	return reconcile.Request{NamespacedName: app}
 }
 
@@ -117,12 +130,15 @@ func (w *watching) add(app types.NamespacedName, names ...string) {
 }
 
 // take returns the releases that changed since the last call, or how long to wait for them to be
-// quiet.
+// quiet, or for others to be less in a hurry.
 func (w *watching) take(app types.NamespacedName) (names []string, wait time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if c, found := w.changes[app]; found {
 		wait = min(time.Until(c.last.Add(quiet)), time.Until(c.first.Add(mostQuiet)))
+		if crowded := w.record.Crowded; crowded != nil && !c.rollback && crowded() {
+			wait = max(wait, min(crowdedPause, time.Until(c.first.Add(mostCrowded))))
+		}
 	}
 	if wait > 0 {
 		return nil, wait
@@ -137,6 +153,7 @@ func (w *watching) take(app types.NamespacedName) (names []string, wait time.Dur
 // want another call. A panic in one does not delay the others.
 func (w *watching) call(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	var soonest time.Duration
+	var urgency int
 	var errs []error
 	var panicked any
 	names, wait := w.take(req.NamespacedName)
@@ -144,12 +161,14 @@ func (w *watching) call(ctx context.Context, req reconcile.Request) (reconcile.R
 		return reconcile.Result{RequeueAfter: wait}, nil
 	}
 	for _, name := range names {
-		again, v, err := w.try(ctx, types.NamespacedName{Namespace: req.Namespace, Name: name})
+		result, v, err := w.try(ctx, types.NamespacedName{Namespace: req.Namespace, Name: name})
 		if v != nil {
 			panicked = v
 		}
+		again := result.RequeueAfter
 		if v != nil || err != nil || again > 0 {
 			w.add(req.NamespacedName, name)
+			urgency = max(urgency, ptr.Deref(result.Priority, 0))
 		}
 		if again > 0 && (soonest == 0 || again < soonest) {
 			soonest = again
@@ -159,18 +178,18 @@ func (w *watching) call(ctx context.Context, req reconcile.Request) (reconcile.R
 	if panicked != nil {
 		panic(panicked) // controller-runtime counts it, and calls again with back-off
 	}
-	return reconcile.Result{RequeueAfter: soonest}, errors.Join(errs...)
+	return reconcile.Result{RequeueAfter: soonest, Priority: &urgency}, errors.Join(errs...)
 }
 
 // try calls back for a release, and returns its panic with the stack.
-func (w *watching) try(ctx context.Context, key types.NamespacedName) (again time.Duration, panicked any, err error) {
+func (w *watching) try(ctx context.Context, key types.NamespacedName) (result reconcile.Result, panicked any, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			panicked = fmt.Sprintf("%v, looking at release %s\n%s", v, key, debug.Stack())
 		}
 	}()
-	result, err := w.one.Reconcile(ctx, reconcile.Request{NamespacedName: key})
-	return result.RequeueAfter, nil, err
+	result, err = w.one.Reconcile(ctx, reconcile.Request{NamespacedName: key})
+	return result, nil, err
 }
 
 func (w *watching) callFor(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
@@ -185,10 +204,7 @@ func (w *watching) callFor(ctx context.Context, req reconcile.Request) (reconcil
 	if newer(err) {
 		return reconcile.Result{}, nil
 	}
-	if client.IgnoreNotFound(err) != nil {
-		return reconcile.Result{}, err
-	}
-	return reconcile.Result{RequeueAfter: again}, nil
+	return reconcile.Result{RequeueAfter: again, Priority: new(Urgency([]v1alpha1.Release{rel}))}, client.IgnoreNotFound(err)
 }
 
 // due leaves out events after which nothing is to be done: of deliveries that are finished, of which

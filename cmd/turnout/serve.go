@@ -223,6 +223,7 @@ func (c *serveConfig) addDeployer(ctx context.Context, mgr ctrl.Manager, rec *re
 		URLMaps:        maps,
 		Monitoring:     c.monitoringEndpoint,
 	}
+	rec.Crowded = d.Crowded
 	return d.Setup(mgr)
 }
 
