@@ -36,7 +36,6 @@ var canaryJourneys = []journey{
 		claim,
 		raiseMinimum(v1alpha1.Blue),
 		stampScaler(v1alpha1.Green),
-		stampGreen,
 		pointStandby,
 		moveWeights,
 		returnMinimum(v1alpha1.Green),

@@ -14,10 +14,9 @@ const (
 	enterRepository = "POST configmaps"
 	claim           = "application: Active"
 	attachGreen     = "PATCH ingresses/ingress add rules/- add annotations/standby.my-python-app"
-	stageGreen      = "PATCH deployments/green replace template add replicas"
+	stageGreen      = "PATCH deployments/green replace template add replicas add annotations/switch"
 	resizeGreen     = "PATCH deployments/green add replicas"
 	stampBlue       = "PATCH deployments/blue add annotations/switch"
-	stampGreen      = "PATCH deployments/green add annotations/switch"
 	moveUsers       = "PATCH ingresses/ingress replace rules/http/paths/backend/service/name"
 )
 
@@ -77,7 +76,7 @@ var leftSwitched = []string{
 var beginDeploy = slices.Concat([]string{enterRepository, claim, "CreateBuild", attachGreen, stageGreen}, untilApproved)
 
 // endDeploy is everything from its switch on.
-var endDeploy = slices.Concat([]string{stampGreen, moveUsers}, untilConfirmed, untilSoaked, leftSwitched)
+var endDeploy = slices.Concat([]string{moveUsers}, untilConfirmed, untilSoaked, leftSwitched)
 
 // untilSoak is what a deploy writes again and again during its soak: every write has the whole record.
 var untilSoak = slices.Concat([]string{claim}, untilApproved, untilConfirmed, []string{"release: SoakStartedAt"})

@@ -67,7 +67,7 @@ var journeys = append([]journey{
 	}, func(w *world, rel *v1alpha1.Release) {
 		w.expectDeployed(rel)
 		w.expectFoundHealthy(w.t, v1alpha1.Green, 1)
-	}, "PATCH", "", []string{stageGreen, attachGreen, resizeGreen, stampGreen, moveUsers}},
+	}, "PATCH", "", []string{stageGreen, attachGreen, resizeGreen, moveUsers}},
 	{"rollback", func(t testing.TB) (*world, *v1alpha1.Release) {
 		w := newWorld(t)
 		w.autoscaleBoth()

@@ -32,8 +32,9 @@ const (
 	FenceAnnotation = "turnout.dev/fence"
 
 	// SwitchAnnotation on a Deployment names the release that moves users there. It is
-	// written right before the switch and raises the Deployment's generation, so an earlier
-	// write that would shrink the Deployment fails.
+	// written when the release stages its version, at the latest right before the switch,
+	// and raises the Deployment's generation, so an earlier write that would shrink the
+	// Deployment fails.
 	SwitchAnnotation = "turnout.dev/switch"
 
 	// WorkersAnnotation on a worker's Deployment names the release that last started or

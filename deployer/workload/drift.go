@@ -29,9 +29,10 @@ const (
 // It leaves out differences by design (the image, the colour, Turnout's own annotations)
 // and defaults that Kubernetes fills in. What a program reads (values of the environment,
 // commands, arguments, probes' headers) may contain a secret in plain text and is hidden;
-// the diff only shows that it differs.
+// the diff only shows that it differs. It is for a person to read, and decides nothing, so it
+// compares what the cache has.
 func (w *Workloads) Drift(ctx context.Context, bg *v1alpha1.BlueGreen, target v1alpha1.Color) (string, error) {
-	p, err := readPair(ctx, bg, target, w.fresh)
+	p, err := readPair(ctx, bg, target, known(w))
 	if err != nil {
 		return "", fmt.Errorf("compare the pod templates of %s/%s: %w", bg.Namespace, bg.Name, err)
 	}

@@ -47,7 +47,7 @@ func TestRolledOutMeansEveryPodOfTheNewVersionAndNoneOfAnOlder(t *testing.T) {
 	want := track.Side{
 		Color: v1alpha1.Green, Deployment: "shop-green", Service: "shop-green-svc", DeploymentExists: true, ServiceExists: true,
 		Replicas: 3, Containers: []string{"app"}, Container: "app", Image: image, RunningImage: image, Commit: "abc", Release: "shop-abc-1",
-		RolledOut: true, Updated: 3, Available: 3, Progress: "3 of 3 pods available",
+		SwitchedBy: "shop-abc-1", RolledOut: true, Updated: 3, Available: 3, Progress: "3 of 3 pods available",
 		ServiceColored: true, DeploymentColored: true,
 		Selector:    map[string]string{"app": "shop", "version": "green"},
 		MatchLabels: map[string]string{"app": "shop", "slot": "a", "version": "green"},

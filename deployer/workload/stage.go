@@ -53,8 +53,9 @@ type StageRequest struct {
 // and reports whether anything had to change. It never shrinks a colour that already runs
 // the version: an autoscaler may have grown it.
 //
-// It changes nothing but spec.template and spec.replicas. An error for which
-// apierrors.IsConflict holds means that someone else changed the Deployment between look
+// It changes nothing but spec.template, spec.replicas and [v1alpha1.SwitchAnnotation], which is written
+// here since every write of a Deployment costs Kubernetes' controller a few of its own. An error for
+// which apierrors.IsConflict holds means that someone else changed the Deployment between look
 // and patch: nothing was written; look again.
 func (w *Workloads) Stage(ctx context.Context, bg *v1alpha1.BlueGreen, q StageRequest) (changed bool, err error) {
 	defer func() {
@@ -85,7 +86,7 @@ func (w *Workloads) Stage(ctx context.Context, bg *v1alpha1.BlueGreen, q StageRe
 	if !q.Keep {
 		patch = append([]operation{{Op: "replace", Path: "/spec/template", Value: template}}, patch...)
 	}
-	return true, w.patch(ctx, pair.target, patch)
+	return true, w.patch(ctx, pair.target, append(patch, stamped(pair.target, q.Release)...))
 }
 
 // staged reports whether the target runs the version.
@@ -210,24 +211,31 @@ func (w *Workloads) Shrink(ctx context.Context, s Sized, replicas int32) error {
 	return w.resize(ctx, s.read, replicas, func(current int32) bool { return current > replicas })
 }
 
-// Stamp records on a colour's Deployment that a release is about to bring users there. A
-// shrink that began before can then no longer complete, and one that begins later sees the
-// release. It is for the Deployment as observed. An error for which apierrors.IsConflict
-// holds means that the Deployment has changed: look again whether users can be brought
-// there.
+// Stamp records on a colour's Deployment that a release is about to bring users there, unless
+// [Workloads.Stage] has done so for it. A shrink that began before can then no longer complete, and one
+// that begins later sees the release. It is for the Deployment as observed. An error for which
+// apierrors.IsConflict holds means that the Deployment has changed: look again whether users can
+// be brought there.
 func (w *Workloads) Stamp(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Side, release string) error {
-	if s.SwitchedBy == release || !s.DeploymentExists {
+	if !s.DeploymentExists {
 		return nil
 	}
 	// The patch itself is the look past the cache: it tests UID and generation, which the annotations
 	// change, too.
-	d, err := w.cached(ctx, deploymentKind, bg.Namespace, s.Deployment)
+	read := w.cached
+	if s.SwitchedBy == release {
+		read = w.fresh
+	}
+	d, err := read(ctx, deploymentKind, bg.Namespace, s.Deployment)
 	if err != nil {
 		return err
 	}
 	if d.GetUID() != s.DeploymentUID || d.GetGeneration() != s.Generation {
 		return apierrors.NewConflict(schema.GroupResource{Group: "apps", Resource: "deployments"}, s.Deployment,
 			errors.New("it has changed since it was observed"))
+	}
+	if d.GetAnnotations()[v1alpha1.SwitchAnnotation] == release {
+		return nil
 	}
 	if err := w.patch(ctx, d, stamped(d, release)); err != nil {
 		return fmt.Errorf("annotate Deployment %s/%s for the switch of %s: %w", bg.Namespace, s.Deployment, release, err)

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 func (w world) createMissing() []string {
@@ -309,6 +310,33 @@ func TestStampInvalidatesAnEarlierShrink(t *testing.T) {
 	now, err := w.ReadSize(t.Context(), w.bg, v1alpha1.Blue)
 	if err != nil || now.SwitchedBy != "shop-abc-1" {
 		t.Errorf("the stamp for users is %q, %v", now.SwitchedBy, err)
+	}
+}
+
+// Staging stamps the colour: a switch then only checks that it is as observed.
+func TestStageStampsTheColour(t *testing.T) {
+	w := newWorld(t)
+	w.createMissing()
+	w.stage(request("shop-abc-0"))
+	late, err := w.ReadSize(t.Context(), w.bg, v1alpha1.Green)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.stage(request("shop-abc-1"))
+	if err := w.Shrink(t.Context(), late, 0); !apierrors.IsConflict(err) {
+		t.Errorf("the shrink that began before is %v, want a conflict", err)
+	}
+	seen := w.awaitState(v1alpha1.Green, "the stamp", func(s track.Side) bool { return s.SwitchedBy == "shop-abc-1" })
+	before := w.deployment("shop-green").Generation
+	if err := w.Stamp(t.Context(), w.bg, seen, "shop-abc-1"); err != nil {
+		t.Error(err)
+	}
+	if now := w.deployment("shop-green").Generation; now != before {
+		t.Errorf("a stamped colour was written again: generation %d after %d", now, before)
+	}
+	w.await("somebody's change", func() bool { return w.shrink(v1alpha1.Green, 1) == nil })
+	if err := w.Stamp(t.Context(), w.bg, seen, "shop-abc-1"); !apierrors.IsConflict(err) {
+		t.Errorf("the stamp of what was changed since is %v, want a conflict", err)
 	}
 }
 
