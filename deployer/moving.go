@@ -34,7 +34,7 @@ func (m moving) moveRoutes(ctx context.Context, a *attempt, patch func() error) 
 		return observeErr
 	}
 	a.o.Routes = now.DuringRelease(a.rel)
-	if !lost && now.Generation == before.Generation+1 {
+	if a.o.OnGCE() && !lost && now.Generation == before.Generation+1 {
 		a.bg.Status.Ingress = &v1alpha1.IngressSeen{Generation: now.Generation, Since: metav1.NewTime(time.Now()), UID: string(a.rel.UID)}
 	}
 	ours := track.Divides(a.rel, a.o) && track.Ours(a.rel, a.o) // an earlier patch of this release, which was late

@@ -160,6 +160,7 @@ func TestWarningsOfThePreflightGoIntoTheReleaseOnce(t *testing.T) {
 func TestToolThatOwnsTheRoutesIsTold(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
+	behindGCE(w) // where the record shows that the routes were seen
 	w.run()
 	w.awaitReason(v1alpha1.ReasonReady)
 	edit := func(change func(*networkingv1.Ingress)) {

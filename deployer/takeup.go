@@ -178,9 +178,10 @@ func (t takingUp) says(w *work, what string, at time.Time) string {
 	return "says: " + prose.Line(what, wayLimit)
 }
 
-// seeRoutes records since when the Ingress has had its present spec.
+// seeRoutes records since when an Ingress of Google's has had its present spec: its controller needs
+// a while to carry it out.
 func (t takingUp) seeRoutes(w *work) {
-	if s := w.bg.Status.Ingress; w.o.Routes.Exists && (s == nil || s.Generation != w.o.Routes.Generation) {
+	if s := w.bg.Status.Ingress; w.o.OnGCE() && w.o.Routes.Exists && (s == nil || s.Generation != w.o.Routes.Generation) {
 		w.bg.Status.Ingress = &v1alpha1.IngressSeen{Generation: w.o.Routes.Generation, Since: metav1.NewTime(w.o.Now)}
 	}
 }

@@ -119,7 +119,8 @@ type BlueGreenStatus struct {
 	// LastSwitch is the last time traffic moved.
 	LastSwitch *SwitchRecord `json:"lastSwitch,omitempty"`
 
-	// Ingress is when the spec of the Ingress last changed, by Turnout or by others.
+	// Ingress is when the spec of the Ingress last changed, by Turnout or by others. Only for
+	// Google's load balancers.
 	Ingress *IngressSeen `json:"ingress,omitempty"`
 
 	// RolledBack are the commits that were rolled back, until a release that contains
