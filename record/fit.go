@@ -1,11 +1,13 @@
 package record
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -239,7 +241,7 @@ func boundOf(v reflect.Value, field string) bound {
 
 func fitText(v reflect.Value, b bound, path string) []error {
 	text := v.String()
-	if text == "" { // most fields of most statuses
+	if text == "" || asIs.has(text, b) { // most fields of most statuses
 		return nil
 	}
 	switch b.kind {
@@ -255,7 +257,46 @@ func fitText(v reflect.Value, b bound, path string) []error {
 				prose.Line(text, 60))}
 		}
 	}
+	if v.String() == text {
+		asIs.add(text, b)
+	}
 	return nil
+}
+
+// asIs are texts that fit as they are. Most writes of a status repeat most of its texts, and to look
+// for secrets in each again would take a seventh of the processor time of a busy process.
+var asIs texts
+
+// texts are a bounded set.
+type texts struct {
+	mu   sync.Mutex
+	seen map[boundText]struct{}
+}
+
+type boundText struct {
+	bound bound
+	sum   [sha256.Size]byte
+}
+
+// mostTexts is about those of a hundred releases under way.
+const mostTexts = 8192
+
+func (t *texts) has(text string, b bound) bool {
+	key := boundText{b, sha256.Sum256([]byte(text))}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, found := t.seen[key]
+	return found
+}
+
+func (t *texts) add(text string, b bound) {
+	key := boundText{b, sha256.Sum256([]byte(text))}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.seen == nil || len(t.seen) >= mostTexts {
+		t.seen = map[boundText]struct{}{}
+	}
+	t.seen[key] = struct{}{}
 }
 
 // fitting is how many entries of a list fit, together with one that counts those left out;

@@ -225,3 +225,20 @@ func TestCommandsAreRecordedWholeOrNotAtAll(t *testing.T) {
 		}
 	}
 }
+
+// What fits as it is may be remembered, but only for its limit, and in bounds.
+func TestTextsThatFitAreRememberedForTheirLimit(t *testing.T) {
+	t.Parallel()
+	var known texts
+	short, long := bound{line, 10}, bound{line, 1000}
+	known.add("a text", long)
+	if !known.has("a text", long) || known.has("a text", short) || known.has("another", long) {
+		t.Error("it does not remember the one text for the one limit")
+	}
+	for i := range 3 * mostTexts {
+		known.add(fmt.Sprint(i), long)
+	}
+	if n := len(known.seen); n > mostTexts {
+		t.Errorf("it remembers %d texts, want at most %d", n, mostTexts)
+	}
+}
