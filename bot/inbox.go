@@ -72,6 +72,7 @@ type Inbox struct {
 	Log     *slog.Logger
 
 	puts        puts
+	stored      expiring[string, struct{}] // deliveries of pushes that this process found or made durable
 	pushes      turns
 	permissions permissions
 	quotas      quotas
@@ -95,13 +96,24 @@ func (in *Inbox) Handle(ctx context.Context, e Event) error {
 	d.Spec.Delivery = prose.Characters(e.Delivery, v1alpha1.MaxDeliveryID)
 	d.Spec.Event = prose.Characters(e.Name, v1alpha1.MaxDeliveryEvent)
 	d.Spec.ReceivedAt = metav1.NowMicro()
+	if _, _, found := in.stored.get(d.Name, storedFor); found {
+		in.Log.InfoContext(ctx, "delivery came again", "name", d.Name, "delivery", d.Spec.Delivery, "event", e.Name)
+		return nil
+	}
 	created, err := in.puts.put(ctx, in.Deliveries, d)
 	if err != nil {
 		return fmt.Errorf("recording the delivery %s: %w", d.Name, err)
 	}
+	if e.Push != nil {
+		in.stored.put(d.Name, struct{}{})
+	}
 	in.Log.InfoContext(ctx, "delivery recorded", "name", d.Name, "delivery", d.Spec.Delivery, "event", e.Name, "created", created)
 	return nil
 }
+
+// storedFor is how long the delivery of a push is known without asking Kubernetes. If it is deleted
+// meanwhile, it was handled, and another one of the same push would change nothing.
+const storedFor = time.Minute
 
 // atOnce is how many deliveries are stored at once. When Kubernetes is slow, the others wait here
 // and not there, where they would keep this process from renewing its lease as the leader.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/bottest"
 )
 
 // held stores deliveries, but no write ends before it is let go.
@@ -73,4 +74,60 @@ func TestAFloodOfWebhooksTakesOnlyAPartOfKubernetes(t *testing.T) {
 			t.Errorf("%d deliveries are stored, %v, and %d were written at once; want 40, and 16", len(stored), err, record.most)
 		}
 	})
+}
+
+// submitting is the record of a process that looks at the inbox while it submits a release.
+type submitting struct {
+	*memoryRecord
+	look func()
+}
+
+func (s *submitting) Submit(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1.Release, bool, error) {
+	s.look()
+	return s.memoryRecord.Submit(ctx, rel)
+}
+
+// The process that has just stored a push records its first attempt only at the end. Another one, which
+// cannot know whether the push ended a process, records it before.
+func TestTheFirstAttemptAtAFreshPushIsRecordedAtItsEnd(t *testing.T) {
+	for name, other := range map[string]bool{"the process that stored it": false, "another one": true} {
+		w := newWorld(t)
+		w.app.SetWebhookURL("")
+		w.forgetDeliveries()
+		check(t, w.inbox.Handle(t.Context(), pushOf(bottest.Hash("a"), bottest.Hash("b"))))
+		if other {
+			w.inbox = w.process()
+		}
+		var meanwhile v1alpha1.DeliveryStatus
+		submits := 0
+		w.inbox.Record = &submitting{w.record, func() { submits++; meanwhile = w.pending()[0].Status }}
+		d := w.pending()[0]
+		_, err := w.inbox.Work(t.Context(), d.Name)
+		check(t, err)
+		if recorded := meanwhile.Running != ""; submits != 1 || recorded != other {
+			t.Errorf("%s: after %d submits its attempt was recorded before: %t, want %t", name, submits, recorded, other)
+		}
+		after, err := w.record.Get(t.Context(), d.Name)
+		check(t, err)
+		if s := after.Status; s.Phase != v1alpha1.DeliveryDone || s.Attempts != 1 || s.Running != "" {
+			t.Errorf("%s: afterwards its status is %+v", name, s)
+		}
+	}
+}
+
+// What a process has stored it need not ask Kubernetes for again; what another one has stored it must.
+func TestAStoredDeliveryThatComesAgainCostsNothing(t *testing.T) {
+	w := newWorld(t)
+	w.app.SetWebhookURL("")
+	push := pushOf(bottest.Hash("a"), bottest.Hash("b"))
+	check(t, w.inbox.Handle(t.Context(), push))
+	before := w.record.putsSoFar()
+	check(t, w.inbox.Handle(t.Context(), push))
+	if n := w.record.putsSoFar() - before; n != 0 {
+		t.Errorf("a delivery that this process has stored was put %d times more", n)
+	}
+	check(t, w.process().Handle(t.Context(), push))
+	if n := w.record.putsSoFar() - before; n != 1 {
+		t.Errorf("a delivery that another process has stored was put %d times more, want once", n)
+	}
 }

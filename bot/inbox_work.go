@@ -32,7 +32,9 @@ const (
 
 // Work handles a delivery if it is due. It records each attempt before it begins and after
 // it ends, so the next process notices an attempt that ended the process. Only one process
-// should run it; if two do, the work still happens once.
+// should run it; if two do, the work still happens once. The first attempt at a push that this
+// process has just stored is recorded only at its end: if it ends the process, the next one
+// records its own.
 //
 // Deliveries are handled concurrently. Those that were running when a process ended are
 // handled one at a time: if the process ends again, it is clear which one ran, and no other
@@ -79,6 +81,9 @@ func (in *Inbox) Work(ctx context.Context, name string) (again time.Duration, er
 	}
 	s.Phase, s.NextAt, s.Running = v1alpha1.DeliveryPending, nil, in.Holder
 	s.Attempts++
+	if _, _, fresh := in.stored.get(name, storedFor); fresh && s.Attempts == 1 {
+		return in.settle(ctx, d, in.attempt(ctx, d))
+	}
 	err = in.Deliveries.Update(ctx, d)
 	if errors.Is(err, ErrRace) || errors.Is(err, ErrNotFound) {
 		return in.backoff(1), nil
