@@ -128,6 +128,11 @@ bench-scale: $(CONTROLPLANE) bin/turnout bin/sandbox ## Measure many application
 		--finished-releases $(or $(FINISHED),0) --foreign-pods $(or $(FOREIGN_PODS),0) --burst $(or $(BURST),100) \
 		$(if $(PEER),--peer "$(PEER)" $(PEER_FLAGS)) --out $(or $(OUT),docs/bench/scale.json)
 
+.PHONY: bench-many
+bench-many: $(CONTROLPLANE) bin/turnout bin/sandbox ## Measure what ten thousand applications cost at rest; adds to docs/bench/scale.json
+	bin/sandbox bench-scale --bare --add --applications $(or $(APPLICATIONS),10000) --per-namespace $(or $(PER_NAMESPACE),100) \
+		--out $(or $(OUT),docs/bench/scale.json)
+
 .PHONY: bench-webhook
 bench-webhook: $(CONTROLPLANE) bin/turnout bin/sandbox ## Measure a flood of webhooks, with a slow API server, too; writes docs/bench/webhook.json
 	bin/sandbox bench-webhook --per-second $(or $(PER_SECOND),500) --for $(or $(FOR),60s) --slower $(or $(SLOWER),10) \

@@ -35,6 +35,9 @@ type Options struct {
 	Applications, PerNamespace, ForeignPods, Burst int
 	// FinishedReleases is how many releases each application has behind it. A peer has none.
 	FinishedReleases int
+	// Bare applications have an Ingress and nothing else, so they cannot be released: only what they
+	// cost at rest is measured.
+	Bare bool
 	// Releases is how many releases follow each other to measure the reaction.
 	Releases int
 	// Idle is how long to measure the processor time at rest.
@@ -52,6 +55,7 @@ type Row struct {
 	PerNamespace       int     `json:"per_namespace"`
 	ForeignPods        int     `json:"foreign_pods"`
 	FinishedReleases   int     `json:"finished_releases"`
+	Bare               bool    `json:"bare,omitempty"`
 	StartS             float64 `json:"start_s,omitempty"`
 	SettleS            float64 `json:"settle_s,omitempty"`
 	RSS                float64 `json:"rss_mb"`
@@ -94,7 +98,7 @@ func newRun(o Options) (*run, error) {
 	}
 	r.row = Row{
 		Tool: r.tool.name(), Applications: o.Applications, PerNamespace: o.PerNamespace, ForeignPods: o.ForeignPods,
-		FinishedReleases: r.FinishedReleases,
+		FinishedReleases: r.FinishedReleases, Bare: o.Bare,
 	}
 	return r, nil
 }
@@ -121,7 +125,8 @@ func (r *run) prepare(ctx context.Context) error {
 	return r.tool.past(ctx)
 }
 
-// settle starts the tool, and waits until every application can be released.
+// settle starts the tool, and waits until every application can be released, or was looked at if it is
+// bare.
 func (r *run) settle(ctx context.Context) error {
 	began := time.Now()
 	pid, err := r.tool.start(ctx)

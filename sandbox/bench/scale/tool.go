@@ -43,7 +43,11 @@ func Measure(ctx context.Context, o Options) (Row, error) {
 		return Row{}, err
 	}
 	defer func() { _ = r.tool.stop() }()
-	for _, part := range []func(context.Context) error{r.prepare, r.settle, r.rest, r.react, r.back, r.burst} {
+	parts := []func(context.Context) error{r.prepare, r.settle, r.rest, r.react, r.back, r.burst}
+	if o.Bare {
+		parts = parts[:3]
+	}
+	for _, part := range parts {
 		if err := part(ctx); err != nil {
 			return r.row, err
 		}

@@ -149,13 +149,16 @@ func (t *turnoutTool) objects(a app) ([]client.Object, error) {
 	if a.branch == branchBack {
 		hold.Duration = time.Hour // it rolls back while the previous version runs
 	}
+	bg := &v1alpha1.BlueGreen{ObjectMeta: meta(a.ObjectKey), Spec: v1alpha1.BlueGreenSpec{
+		Repository: repository, Branch: a.branch, Build: v1alpha1.BuildSpec{Project: project},
+		Soak: &metav1.Duration{}, Drain: &metav1.Duration{}, Hold: &hold,
+	}}
+	if t.Bare {
+		return []client.Object{a.ingress(), bg}, nil
+	}
 	return []client.Object{
 		deployment(a.of(blue), a.labels(blue), podsEach), deployment(a.of(green), a.labels(green), 0),
-		a.service(blue), a.service(green), a.ingress(),
-		&v1alpha1.BlueGreen{ObjectMeta: meta(a.ObjectKey), Spec: v1alpha1.BlueGreenSpec{
-			Repository: repository, Branch: a.branch, Build: v1alpha1.BuildSpec{Project: project},
-			Soak: &metav1.Duration{}, Drain: &metav1.Duration{}, Hold: &hold,
-		}},
+		a.service(blue), a.service(green), a.ingress(), bg,
 	}, nil
 }
 
@@ -173,7 +176,8 @@ func (t *turnoutTool) lacks(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("listing bluegreens: %w", err)
 	}
 	i := slices.IndexFunc(list.Items, func(bg v1alpha1.BlueGreen) bool {
-		return !apimeta.IsStatusConditionTrue(bg.Status.Conditions, v1alpha1.ConditionReady)
+		ready := apimeta.FindStatusCondition(bg.Status.Conditions, v1alpha1.ConditionReady)
+		return ready == nil || !t.Bare && ready.Status != metav1.ConditionTrue
 	})
 	switch {
 	case i >= 0:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -21,6 +22,7 @@ import (
 func scaleCommand() *cobra.Command {
 	var flags upFlags
 	var out, peer string
+	var add bool
 	var sizes, perNamespace, finished []int
 	var o scale.Options
 	command := &cobra.Command{
@@ -30,12 +32,24 @@ func scaleCommand() *cobra.Command {
 			if peer != "" && o.Peer.Manifests == "" {
 				return errors.New("--peer needs --peer-manifests: a template of one application for it")
 			}
+			if peer != "" && o.Bare {
+				return errors.New("--bare is for Turnout alone: leave out --peer")
+			}
 			inside, err := netns.Enter(netns.Options{})
 			if err != nil {
 				return err
 			}
 			var result struct {
 				Rows []scale.Row `json:"rows"`
+			}
+			if add {
+				text, err := os.ReadFile(out)
+				if err == nil {
+					err = json.Unmarshal(text, &result)
+				}
+				if err != nil {
+					return fmt.Errorf("adding to %s: %w", out, err)
+				}
 			}
 			for _, o := range measurements(o, sizes, perNamespace, finished) {
 				fmt.Fprintf(o.Out, "%d applications, %d a namespace, %d finished releases each, %d foreign pods: %s\n", o.Applications,
@@ -56,6 +70,8 @@ func scaleCommand() *cobra.Command {
 	flags.bindPlace(command)
 	f := command.Flags()
 	f.StringVar(&out, "out", "docs/bench/scale.json", "file for the result")
+	f.BoolVar(&add, "add", false, "keep what the file has, and add to it")
+	f.BoolVar(&o.Bare, "bare", false, "applications have an Ingress and nothing else: measures only what they cost at rest")
 	f.IntSliceVar(&sizes, "applications", []int{100, 500}, "how many applications")
 	f.IntSliceVar(&perNamespace, "per-namespace", []int{10, 0}, "how many of them a namespace has; 0: all are in one")
 	f.IntSliceVar(&finished, "finished-releases", []int{0}, "how many releases each application has behind it")
