@@ -34,6 +34,9 @@ func (p *Publisher) Publish(ctx context.Context, rel *v1alpha1.Release) (again t
 			again, err = 0, fmt.Errorf("publishing %s/%s panicked: %v", rel.Namespace, rel.Name, fault)
 		}
 	}()
+	if isPast(rel, time.Now()) {
+		return 0, nil
+	}
 	app, apps, err := p.granted(ctx, rel)
 	if err != nil || app == nil {
 		return 0, err
@@ -62,12 +65,23 @@ func (p *Publisher) Publish(ctx context.Context, rel *v1alpha1.Release) (again t
 	return t.again, err
 }
 
+// pastAfter is the age at which what was published of a finished release stays as it is. A newer version
+// of Turnout words some things differently, and must not edit every comment of the past.
+const pastAfter = 24 * time.Hour
+
+// isPast reports whether nothing is to be published of a release any more.
+func isPast(rel *v1alpha1.Release, now time.Time) bool {
+	st := rel.Status
+	return st.FinishedAt != nil && now.Sub(st.FinishedAt.Time) >= pastAfter &&
+		st.GitHub != nil && st.GitHub.Published != "" && st.GitHub.DoubtSince == nil
+}
+
 // afterRace is how long a watch may take to bring what another process has written.
 const afterRace = time.Second
 
-// granted returns a release's application, nil without the grant, and all granted
-// applications of its repository. Without this check, the right to write a Release would be
-// the right to comment in any repository.
+// granted returns a release's application, nil without the grant, and the granted
+// applications of its repository, by which a report names this one. Without this check, the
+// right to write a Release would be the right to comment in any repository.
 func (p *Publisher) granted(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1.BlueGreen, []v1alpha1.BlueGreen, error) {
 	app, err := p.Known.Application(ctx, appKey(rel))
 	if errors.Is(err, ErrNotFound) {
@@ -76,16 +90,39 @@ func (p *Publisher) granted(ctx context.Context, rel *v1alpha1.Release) (*v1alph
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the application %s: %w", appKey(rel), err)
 	}
-	apps, err := p.Record.Applications(ctx, app.Spec.Repository, 0)
+	apps, err := p.neighbours(ctx, app.Spec.Repository)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading the applications of %s: %w", app.Spec.Repository, err)
+		return nil, nil, err
 	}
 	for i := range apps {
 		if apps[i].Namespace == app.Namespace && apps[i].Name == app.Name {
-			return &apps[i], apps, nil
+			return app, apps, nil
 		}
 	}
 	return nil, nil, nil
+}
+
+// neighboursFor is how long the applications of a repository count as known. After a start every release
+// is published again, and a repository may have a thousand applications with twenty each.
+const neighboursFor = time.Second
+
+// neighbours returns the granted applications of a repository with what names them: their names and
+// environments.
+func (p *Publisher) neighbours(ctx context.Context, repository string) ([]v1alpha1.BlueGreen, error) {
+	if known, _, found := p.known.get(repository, neighboursFor); found {
+		return known, nil
+	}
+	apps, err := p.Record.Applications(ctx, repository, 0)
+	if err != nil {
+		return nil, fmt.Errorf("reading the applications of %s: %w", repository, err)
+	}
+	for i := range apps {
+		name, environment := apps[i].ObjectMeta, apps[i].Spec.Environment
+		apps[i] = v1alpha1.BlueGreen{}
+		apps[i].Namespace, apps[i].Name, apps[i].Spec.Environment = name.Namespace, name.Name, environment
+	}
+	p.known.put(repository, apps)
+	return apps, nil
 }
 
 func (p *Publisher) newThread(app *v1alpha1.BlueGreen, apps []v1alpha1.BlueGreen, releases []v1alpha1.Release,

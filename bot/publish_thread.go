@@ -42,6 +42,7 @@ type Publisher struct {
 	Log   *slog.Logger
 
 	memory   memory
+	known    expiring[string, []v1alpha1.BlueGreen] // by repository, see neighbours
 	pace     pace
 	searches searches
 	strays   strays

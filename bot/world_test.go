@@ -119,7 +119,9 @@ func (w *world) work(ctx context.Context) {
 		return
 	}
 	for _, d := range all {
-		_, _ = w.inbox.Work(ctx, d.Name)
+		if !d.Status.Phase.Finished() { // as the watch does: each would take a push's turn
+			_, _ = w.inbox.Work(ctx, d.Name)
+		}
 	}
 }
 

@@ -20,14 +20,28 @@ func isNamed(app *v1alpha1.BlueGreen, word string) bool {
 // NameAmong returns the name to type for an application; empty if it is the repository's
 // only one.
 func NameAmong(app *v1alpha1.BlueGreen, apps []v1alpha1.BlueGreen) string {
-	same := 0
+	return nameAmong(app, apps, func(*v1alpha1.BlueGreen) bool { return true })
+}
+
+// NameInEnvironment is [NameAmong] those of the applications that share its environment.
+func NameInEnvironment(app *v1alpha1.BlueGreen, apps []v1alpha1.BlueGreen) string {
+	return nameAmong(app, apps, func(other *v1alpha1.BlueGreen) bool { return other.Spec.Environment == app.Spec.Environment })
+}
+
+// nameAmong copies no application: there may be a thousand, and every report asks.
+func nameAmong(app *v1alpha1.BlueGreen, apps []v1alpha1.BlueGreen, counts func(*v1alpha1.BlueGreen) bool) string {
+	all, same := 0, 0
 	for i := range apps {
+		if !counts(&apps[i]) {
+			continue
+		}
+		all++
 		if apps[i].Name == app.Name {
 			same++
 		}
 	}
 	switch {
-	case len(apps) <= 1:
+	case all <= 1:
 		return ""
 	case same > 1:
 		return app.Namespace + "/" + app.Name

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -72,10 +71,7 @@ func (v view) repositoryURL(path ...string) string {
 // environment is the name in the Deployments tab. If applications of one repository share
 // an environment, the application's name is added.
 func (v view) environment() string {
-	sharing := slices.DeleteFunc(slices.Clone(v.around.Applications), func(app v1alpha1.BlueGreen) bool {
-		return app.Spec.Environment != v.app.Spec.Environment
-	})
-	if name := command.NameAmong(v.app, sharing); name != "" {
+	if name := command.NameInEnvironment(v.app, v.around.Applications); name != "" {
 		return v.app.Spec.Environment + "/" + name
 	}
 	return v.app.Spec.Environment

@@ -24,6 +24,7 @@ type observer struct {
 
 	mu       sync.Mutex
 	next     int
+	created  map[client.ObjectKey]int       // pods, by what the label app names
 	ready    map[client.ObjectKey]time.Time // by what the label app names: the last status written
 	backend  map[client.ObjectKey]string    // by application
 	switched map[client.ObjectKey]time.Time // by application
@@ -32,7 +33,7 @@ type observer struct {
 // observe starts playing; it ends with ctx.
 func (r *run) observe(ctx context.Context) error {
 	o := &observer{
-		kube: r.kube, work: make(chan *corev1.Pod, 1<<16), ready: map[client.ObjectKey]time.Time{},
+		kube: r.kube, work: make(chan *corev1.Pod, 1<<16), created: map[client.ObjectKey]int{}, ready: map[client.ObjectKey]time.Time{},
 		backend: map[client.ObjectKey]string{}, switched: map[client.ObjectKey]time.Time{},
 	}
 	r.seen = o
@@ -68,8 +69,22 @@ func (o *observer) pod(object any) {
 	if !ok || pod.Status.Phase != corev1.PodPending {
 		return
 	}
-	o.work <- pod
+	key := client.ObjectKey{Namespace: pod.Namespace, Name: pod.Labels["app"]}
+	o.mu.Lock()
+	nth := o.created[key] % podsEach
+	o.created[key]++
+	o.mu.Unlock()
+	if nth == 0 {
+		o.work <- pod
+		return
+	}
+	time.AfterFunc(time.Duration(nth)*apart, func() { o.work <- pod })
 }
+
+// apart is the time from one pod of an application to the next. Two kubelets hardly ever report within a
+// few milliseconds, and if they do, Kubernetes writes the EndpointSlice up to a second late, for which
+// the switch has to wait: its cache lacks its own last write then.
+const apart = 250 * time.Millisecond
 
 // start writes pods' only status.
 func (o *observer) start(ctx context.Context) {

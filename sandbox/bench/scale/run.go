@@ -65,6 +65,7 @@ type Row struct {
 	ReadyToSwitchMax   float64 `json:"ready_to_switch_max_ms,omitempty"`
 	RollbackP50        float64 `json:"rollback_p50_ms,omitempty"`
 	RequestsPerRelease float64 `json:"api_requests_per_release,omitempty"`
+	GitHubPerRelease   float64 `json:"github_requests_per_release,omitempty"`
 	Burst              int     `json:"burst,omitempty"`
 	FirstSwitchS       float64 `json:"first_switch_s,omitempty"`
 	LastSwitchS        float64 `json:"last_switch_s,omitempty"`
@@ -183,6 +184,7 @@ func (r *run) react(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	asked := len(r.World.GitHub.Requests())
 	for range r.Releases {
 		r.seen.forget(alone)
 		if err := r.tool.release(ctx, alone.branch); err != nil {
@@ -201,6 +203,7 @@ func (r *run) react(ctx context.Context) error {
 	now, err := r.tool.requests(ctx)
 	slices.Sort(took)
 	r.row.RequestsPerRelease = round((now - requests) / float64(len(took)))
+	r.row.GitHubPerRelease = round(float64(len(r.World.GitHub.Requests())-asked) / float64(len(took)))
 	r.row.ReadyToSwitchP50, r.row.ReadyToSwitchMax = ms(took[(len(took)-1)/2]), ms(took[len(took)-1])
 	return err
 }

@@ -85,8 +85,14 @@ func (t *turnoutTool) past(ctx context.Context) error {
 	}
 	var all []client.Object
 	for i := range apps.Items {
+		head, err := t.repo.Head(apps.Items[i].Spec.Branch) // or the sweep would release it
+		if err != nil {
+			return fmt.Errorf("looking for the head of %s: %w", apps.Items[i].Spec.Branch, err)
+		}
 		for n := range t.FinishedReleases {
-			all = append(all, copied(&made.Items[0], &apps.Items[i], n))
+			c := copied(&made.Items[0], &apps.Items[i], n)
+			c.Spec.Deploy.Commit = head
+			all = append(all, c)
 		}
 	}
 	return t.makeAll(ctx, all, func(ctx context.Context, o client.Object) error {
@@ -112,6 +118,10 @@ func copied(rel *v1alpha1.Release, bg *v1alpha1.BlueGreen, n int) *v1alpha1.Rele
 		OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(bg, v1alpha1.GroupVersion.WithKind("BlueGreen"))},
 	}
 	c.Spec.Application = bg.Name
+	if c.Status.GitHub != nil && c.Status.FinishedAt != nil { // it was published, long ago
+		c.Status.GitHub.Published = "long ago"
+		c.Status.FinishedAt = &metav1.Time{Time: c.Status.FinishedAt.Add(-time.Duration(n+2) * 24 * time.Hour)}
+	}
 	return c
 }
 
