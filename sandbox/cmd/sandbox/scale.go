@@ -57,11 +57,13 @@ func scaleCommand() *cobra.Command {
 				err := inBareWorld(c, flags, inside, o.Peer.CRDs, func(s started) error {
 					o.Project, o.World, o.Dir = s.project, s.world, s.dir
 					row, err := scale.Measure(c.Context(), o)
-					result.Rows = append(result.Rows, row)
+					if err == nil {
+						result.Rows = append(result.Rows, row)
+					}
 					return err
 				})
-				if err != nil {
-					return err
+				if err != nil { // the earlier rows took many minutes
+					return errors.Join(err, bench.Write(o.Out, out, result))
 				}
 			}
 			return bench.Write(o.Out, out, result)
