@@ -34,9 +34,6 @@ func (p *Publisher) Publish(ctx context.Context, rel *v1alpha1.Release) (again t
 			again, err = 0, fmt.Errorf("publishing %s/%s panicked: %v", rel.Namespace, rel.Name, fault)
 		}
 	}()
-	if isPast(rel, time.Now()) {
-		return 0, nil
-	}
 	app, apps, err := p.granted(ctx, rel)
 	if err != nil || app == nil {
 		return 0, err
@@ -66,12 +63,16 @@ func (p *Publisher) Publish(ctx context.Context, rel *v1alpha1.Release) (again t
 }
 
 // pastAfter is the age at which what was published of a finished release stays as it is. A newer version
-// of Turnout words some things differently, and must not edit every comment of the past.
+// of Turnout words some things differently, and must not edit every comment of the past. The comment of
+// the live version still says what a rollback would do now.
 const pastAfter = 24 * time.Hour
 
 // isPast reports whether nothing is to be published of a release any more.
-func isPast(rel *v1alpha1.Release, now time.Time) bool {
-	st := rel.Status
+func isPast(app *v1alpha1.BlueGreen, rel *v1alpha1.Release, now time.Time) bool {
+	st, last := rel.Status, app.Status.LastSwitch
+	if rel.Spec.Contract != nil || last != nil && last.UID == string(rel.UID) {
+		return false
+	}
 	return st.FinishedAt != nil && now.Sub(st.FinishedAt.Time) >= pastAfter &&
 		st.GitHub != nil && st.GitHub.Published != "" && st.GitHub.DoubtSince == nil
 }
@@ -79,7 +80,7 @@ func isPast(rel *v1alpha1.Release, now time.Time) bool {
 // afterRace is how long a watch may take to bring what another process has written.
 const afterRace = time.Second
 
-// granted returns a release's application, nil without the grant, and the granted
+// granted returns a release's application, nil without the grant or if nothing is to be published, and the granted
 // applications of its repository, by which a report names this one. Without this check, the
 // right to write a Release would be the right to comment in any repository.
 func (p *Publisher) granted(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1.BlueGreen, []v1alpha1.BlueGreen, error) {
@@ -89,6 +90,9 @@ func (p *Publisher) granted(ctx context.Context, rel *v1alpha1.Release) (*v1alph
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the application %s: %w", appKey(rel), err)
+	}
+	if isPast(app, rel, time.Now()) {
+		return nil, nil, nil
 	}
 	apps, err := p.neighbours(ctx, app.Spec.Repository)
 	if err != nil {

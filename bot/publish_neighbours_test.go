@@ -69,20 +69,26 @@ func TestThePastIsNotPublishedAgain(t *testing.T) {
 		age       time.Duration
 		published string
 		doubt     bool
+		live      bool
 		want      bool // it is looked at
 	}{
-		"a day ago":         {24 * time.Hour, "digest", false, false},
-		"today":             {23 * time.Hour, "digest", false, true},
-		"never published":   {48 * time.Hour, "", false, true},
-		"somewhat in doubt": {48 * time.Hour, "digest", true, true},
+		"a day ago":         {24 * time.Hour, "digest", false, false, false},
+		"today":             {23 * time.Hour, "digest", false, false, true},
+		"never published":   {48 * time.Hour, "", false, false, true},
+		"somewhat in doubt": {48 * time.Hour, "digest", true, false, true},
+		"it is live":        {48 * time.Hour, "digest", false, true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			record := &counting{memoryRecord: newRecord()}
-			record.add(v1alpha1.BlueGreen{
+			app := v1alpha1.BlueGreen{
 				ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "shop"}, Spec: v1alpha1.BlueGreenSpec{Repository: "acme/shop", Branch: "main"},
-			})
+			}
+			if tt.live {
+				app.Status.LastSwitch = &v1alpha1.SwitchRecord{UID: "1"}
+			}
+			record.add(app)
 			at := metav1.NewTime(time.Now().Add(-tt.age))
-			rel := &v1alpha1.Release{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "shop-1"}}
+			rel := &v1alpha1.Release{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "shop-1", UID: "1"}}
 			rel.Spec.Application, rel.Status.Phase, rel.Status.FinishedAt = "shop", v1alpha1.ReleaseSucceeded, &at
 			rel.Status.GitHub = &v1alpha1.GitHubStatus{Published: tt.published}
 			if tt.doubt {
