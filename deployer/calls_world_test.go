@@ -312,9 +312,7 @@ func TestBackOffHoldsWhoeverWakesTheStep(t *testing.T) {
 func unavailable(method string, trigger bool) func(*world) {
 	return func(w *world) {
 		if trigger {
-			bg := w.application()
-			byTrigger(bg)
-			check(w.t, w.kube.Update(w.t.Context(), bg))
+			change(w, w.application(), byTrigger)
 			w.keepTrigger()
 		}
 		w.builds.Fail(method, cloudbuildtest.Fault{Times: 50})

@@ -42,11 +42,9 @@ func (w *world) publish(answer func(live v1alpha1.Color, rw http.ResponseWriter)
 }
 
 // proofSpec changes how the public address is measured.
-func (w *world) proofSpec(change func(*v1alpha1.ProofSpec)) {
+func (w *world) proofSpec(edit func(*v1alpha1.ProofSpec)) {
 	w.t.Helper()
-	bg := w.application()
-	change(&bg.Spec.Proof)
-	check(w.t, w.kube.Update(w.t.Context(), bg))
+	change(w, w.application(), func(bg *v1alpha1.BlueGreen) { edit(&bg.Spec.Proof) })
 }
 
 func tellApart(s *v1alpha1.ProofSpec) { s.VersionHeader = "App-Version" }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -176,10 +177,9 @@ func TestRollbackWaitsWhileAnIngressNamesBothServices(t *testing.T) {
 	w.pretendDeployed()
 	w.run()
 	w.awaitReason(v1alpha1.ReasonReady)
-	i := w.ingress()
-	w.get(i)
-	i.Spec.Rules[0].HTTP.Paths[0].Backend.Service.Name = "my-python-app-blue-svc"
-	check(t, w.kube.Update(t.Context(), i))
+	w.editIngress(func(i *networkingv1.Ingress) {
+		i.Spec.Rules[0].HTTP.Paths[0].Backend.Service.Name = "my-python-app-blue-svc"
+	})
 	w.awaitReason(v1alpha1.ReasonMixedRoutes)
 	w.await(w.rollback(), "one Service in all routes", func(r *v1alpha1.Release) bool {
 		return r.Status.Waiting != nil && r.Status.Waiting.For == v1alpha1.WaitsForApplication

@@ -66,9 +66,7 @@ func TestErrorOfThePreflightKeepsReleasesWaitingUntilItIsMended(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	green := w.service(v1alpha1.Green)
-	w.get(green)
-	green.Spec.Ports[0].Port = 8080
-	check(t, w.kube.Update(t.Context(), green))
+	change(w, green, func(s *corev1.Service) { s.Spec.Ports[0].Port = 8080 })
 	w.run()
 	rel := w.submit("a")
 	w.awaitReason(v1alpha1.ReasonPreflight)
@@ -82,9 +80,7 @@ func TestErrorOfThePreflightKeepsReleasesWaitingUntilItIsMended(t *testing.T) {
 	if n := w.builds.Calls()["CreateBuild"]; rel.Status.Phase != v1alpha1.ReleaseQueued || n != 0 {
 		t.Errorf("the release is %s, %d builds were created", rel.Status.Phase, n)
 	}
-	w.get(green)
-	green.Spec.Ports[0].Port = 80
-	check(t, w.kube.Update(t.Context(), green))
+	change(w, green, func(s *corev1.Service) { s.Spec.Ports[0].Port = 80 })
 	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
 	w.awaitReason(v1alpha1.ReasonReady)
 	w.expectErrors()
@@ -113,10 +109,9 @@ func TestServiceOfSomeoneElseThatGoogleCannotUseIsAnErrorUntilItIsMended(t *test
 	t.Parallel()
 	w := newWorld(t)
 	for _, c := range []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green} {
-		s := w.service(c)
-		w.get(s)
-		s.Annotations = map[string]string{"cloud.google.com/neg": `{"ingress": true}`}
-		check(t, w.kube.Update(t.Context(), s))
+		change(w, w.service(c), func(s *corev1.Service) {
+			s.Annotations = map[string]string{"cloud.google.com/neg": `{"ingress": true}`}
+		})
 	}
 	w.editIngress(func(i *networkingv1.Ingress) { i.Annotations["kubernetes.io/ingress.class"] = "gce" })
 	w.run()
@@ -163,12 +158,9 @@ func TestToolThatOwnsTheRoutesIsTold(t *testing.T) {
 	behindGCE(w) // where the record shows that the routes were seen
 	w.run()
 	w.awaitReason(v1alpha1.ReasonReady)
-	edit := func(change func(*networkingv1.Ingress)) {
+	edit := func(by func(*networkingv1.Ingress)) {
 		t.Helper()
-		i := w.ingress()
-		w.get(i)
-		change(i)
-		check(t, w.kube.Update(t.Context(), i, client.FieldOwner("argocd-controller")))
+		change(w, w.ingress(), by, client.FieldOwner("argocd-controller"))
 	}
 	owners := func() bool { return slices.Contains(w.reasons(v1alpha1.SeverityWarning), "Owner") }
 	edit(func(i *networkingv1.Ingress) { i.Labels = map[string]string{"argocd.argoproj.io/instance": "shop"} })

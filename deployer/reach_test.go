@@ -62,8 +62,7 @@ func TestRepositoryThatCannotBeReleasedIsSaidWhenTheApplicationIsMade(t *testing
 				t.Errorf("phase %s, live %s", bg.Status.Phase, w.live())
 			}
 			w.source.reachable("", false, nil)
-			bg.Spec.HistoryLimit++
-			check(t, w.kube.Update(t.Context(), bg))
+			change(w, bg, func(bg *v1alpha1.BlueGreen) { bg.Spec.HistoryLimit++ })
 			w.expectReady(v1alpha1.ReasonReady)
 		})
 	}
@@ -113,8 +112,7 @@ func TestRepositoryThatIsNotToldOfIsNotSaidToBeMissing(t *testing.T) {
 			w.expectReady(tt.reason)
 			w.source.reachable("", false, outage)
 			bg := w.application()
-			bg.Spec.HistoryLimit++
-			check(t, w.kube.Update(t.Context(), bg))
+			change(w, bg, func(bg *v1alpha1.BlueGreen) { bg.Spec.HistoryLimit++ })
 			before := w.source.askedReach()
 			look(3)
 			w.expectReady(tt.reason)

@@ -110,10 +110,7 @@ func TestRollbackTakesTheSizeOfTheLiveColour(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.pretendDeployed()
-	green := &appsv1.Deployment{ObjectMeta: w.meta("my-python-app-green")}
-	w.get(green)
-	*green.Spec.Replicas = 2
-	check(t, w.kube.Update(t.Context(), green))
+	w.resize(v1alpha1.Green, 2)
 	w.run()
 	w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
 	w.expectSizes(2, 2)
@@ -158,12 +155,9 @@ func (w *world) poke() {
 }
 
 // editIngress changes the Ingress as a person would.
-func (w *world) editIngress(change func(*networkingv1.Ingress)) {
+func (w *world) editIngress(edit func(*networkingv1.Ingress)) {
 	w.t.Helper()
-	i := &networkingv1.Ingress{ObjectMeta: w.meta("my-python-app-ingress")}
-	w.get(i)
-	change(i)
-	check(w.t, w.kube.Update(w.t.Context(), i))
+	change(w, &networkingv1.Ingress{ObjectMeta: w.meta("my-python-app-ingress")}, edit)
 }
 
 func TestRollbackLeavesALiveVersionWhoseDeploymentIsGone(t *testing.T) {

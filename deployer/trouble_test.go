@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -50,10 +51,9 @@ func TestReleaseStopsWhenSomeoneElseChangesTheTarget(t *testing.T) {
 	w := newWorld(t, manual)
 	w.run()
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseWaiting)
-	green := &appsv1.Deployment{ObjectMeta: w.meta("my-python-app-green")}
-	w.get(green)
-	green.Spec.Template.Spec.Containers[0].Env[0].Value = "mine"
-	check(t, w.kube.Update(t.Context(), green))
+	change(w, &appsv1.Deployment{ObjectMeta: w.meta("my-python-app-green")}, func(green *appsv1.Deployment) {
+		green.Spec.Template.Spec.Containers[0].Env[0].Value = "mine"
+	})
 	rel = w.awaitPhase(rel, v1alpha1.ReleaseError)
 	w.expectMessage(rel, "my-python-app-green", "someone else")
 	w.settled()
@@ -236,10 +236,11 @@ func (w *world) addressOf(c v1alpha1.Color, failing func()) string {
 }
 
 func (w *world) setURL(url string) {
-	bg := w.application()
-	bg.Spec.URL = strings.Replace(url, "//127.0.0.1:", "//shop.localhost:", 1) // no application's address is loopback's own
-	bg.Spec.Proof = v1alpha1.ProofSpec{Rate: 100, Baseline: duration(100 * time.Millisecond), Tail: duration(200 * time.Millisecond)}
-	check(w.t, w.kube.Update(w.t.Context(), bg))
+	w.t.Helper()
+	change(w, w.application(), func(bg *v1alpha1.BlueGreen) {
+		bg.Spec.URL = strings.Replace(url, "//127.0.0.1:", "//shop.localhost:", 1) // no application's address is loopback's own
+		bg.Spec.Proof = v1alpha1.ProofSpec{Rate: 100, Baseline: duration(100 * time.Millisecond), Tail: duration(200 * time.Millisecond)}
+	})
 }
 
 func TestFailingPublicAddressBringsTrafficBack(t *testing.T) {
@@ -263,10 +264,9 @@ func TestTrafficStaysIfThePreviousColourCannotTakeIt(t *testing.T) {
 	w := newWorld(t)
 	down := sync.OnceFunc(func() {
 		blue := &appsv1.Deployment{ObjectMeta: w.meta("my-python-app-blue")}
-		_ = w.kube.Get(t.Context(), keyOf(blue), blue)
-		zero := int32(0)
-		blue.Spec.Replicas = &zero
-		_ = w.kube.Update(t.Context(), blue)
+		if err := w.kube.Patch(t.Context(), blue, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"replicas":0}}`))); err != nil {
+			t.Error(err)
+		}
 		routes := &route.Router{Client: w.kube, Reader: w.kube}
 		_ = wait.PollUntilContextCancel(t.Context(), 20*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 			pods, err := routes.ReadyEndpoints(ctx, w.namespace, "my-python-app-blue-svc")

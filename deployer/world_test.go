@@ -408,6 +408,16 @@ func (w *world) get(o client.Object) {
 	check(w.t, w.kube.Get(w.t.Context(), client.ObjectKeyFromObject(o), o))
 }
 
+// change edits an object as people do, by a patch: what the cluster's controllers write at the same time stays, and
+// refuses nothing.
+func change[T client.Object](w *world, o T, edit func(T), opts ...client.PatchOption) {
+	w.t.Helper()
+	w.get(o)
+	before := o.DeepCopyObject().(T)
+	edit(o)
+	check(w.t, w.kube.Patch(w.t.Context(), o, client.MergeFrom(before), opts...))
+}
+
 // await reads a release until a condition holds.
 func (w *world) await(rel *v1alpha1.Release, what string, holds func(*v1alpha1.Release) bool) *v1alpha1.Release {
 	w.t.Helper()
