@@ -61,8 +61,12 @@ type Account struct {
 const person = "User"
 
 // Decode turns the body of a webhook into an [Event]. If it does not concern the bot (a
-// deleted branch, a tag, a comment on an issue), the Event has neither Push nor Comment.
+// deleted branch, a tag, a comment on an issue), the Event has neither Push nor Comment. The body of an event
+// that never does is not read: an App may be subscribed to many.
 func Decode(event, delivery string, body []byte) (Event, error) {
+	if event != "push" && event != "issue_comment" {
+		return Event{Delivery: delivery, Name: event}, nil
+	}
 	var p payload
 	if err := json.Unmarshal(body, &p); err != nil {
 		return Event{}, fmt.Errorf("decoding the webhook %s: %w", event, err)

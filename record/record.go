@@ -88,14 +88,14 @@ func (r *Record) Applications(ctx context.Context, repository string, id int64) 
 			return nil, err
 		}
 		if ok {
-			granted = append(granted, bg)
+			granted = append(granted, *bg.DeepCopy())
 		}
 	}
 	return granted, nil
 }
 
-// candidates returns every application that may follow a repository; all if it is empty. Each
-// webhook asks, so it must cost nothing that others follow other repositories.
+// candidates returns every application that may follow a repository; all if it is empty. They must
+// not be changed. Each webhook asks, so it must cost nothing that others follow other repositories.
 func candidates(ctx context.Context, r *Record, repository string, id int64) ([]v1alpha1.BlueGreen, error) {
 	by := []client.ListOption{&client.ListOptions{}} // no condition
 	if repository != "" {
@@ -112,7 +112,7 @@ func candidates(ctx context.Context, r *Record, repository string, id int64) ([]
 	for _, namespace := range namespaces {
 		for _, condition := range by {
 			var list v1alpha1.BlueGreenList
-			if err := r.Client.List(ctx, &list, client.InNamespace(namespace), condition); err != nil {
+			if err := r.Client.List(ctx, &list, client.InNamespace(namespace), condition, client.UnsafeDisableDeepCopy); err != nil {
 				return nil, fmt.Errorf("listing bluegreens: %w", err)
 			}
 			for _, bg := range list.Items {
