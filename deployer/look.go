@@ -34,6 +34,7 @@ type looking struct {
 		Delete(ctx context.Context, obj client.Object, opts ...client.DeleteOption) error
 	}
 	beside      beside
+	ahead       readingAhead
 	observing   observing
 	borders     borders
 	inspection  inspection
@@ -54,19 +55,11 @@ type looking struct {
 	withdrawal  withdrawal
 }
 
-// foundReleases are an application's, or why they cannot be read.
-type foundReleases struct {
-	releases []v1alpha1.Release
-	err      error
-}
-
 // look reads an application and does what is due. It returns when to look again.
 func (l looking) look(ctx context.Context, log *slog.Logger, key client.ObjectKey) (time.Duration, error) {
-	released := make(chan foundReleases, 1)
-	go func() { // beside the application: no look waits for one after the other
-		all, err := l.record.Work(ctx, key)
-		released <- foundReleases{all, err}
-	}()
+	// No look waits for one after the other.
+	early := l.ahead.begin(ctx, key)
+	released := aside(func() ([]v1alpha1.Release, error) { return l.record.Work(ctx, key) })
 	bg, err := l.record.Application(ctx, key)
 	if apierrors.IsNotFound(err) || err == nil && bg.DeletionTimestamp != nil {
 		l.beside.leave(key)
@@ -75,19 +68,19 @@ func (l looking) look(ctx context.Context, log *slog.Logger, key client.ObjectKe
 	if err != nil {
 		return 0, err
 	}
-	found := <-released
-	if found.err != nil {
-		return 0, found.err
+	releases, err := released()
+	if err != nil {
+		return 0, err
 	}
-	o, err := l.observing.application(ctx, bg, found.releases)
+	o, err := l.observing.application(ctx, bg, releases, early)
 	if err != nil {
 		return 0, err
 	}
 	before := bg.DeepCopy()
-	noteMixed(bg, o, found.releases)
-	l.beside.hear(bg, found.releases)
-	w := &work{log: log, bg: bg, o: o, before: before}
-	w.releases = l.recordable(w, found.releases)
+	noteMixed(bg, o, releases)
+	l.beside.hear(bg, releases)
+	w := &work{log: log, bg: bg, read: bg.ResourceVersion, early: early, o: o, before: before}
+	w.releases = l.recordable(w, releases)
 	if err := l.run(ctx, w); err != nil {
 		if errors.Is(err, record.ErrTooLarge) {
 			l.telling.warn(w, "TooLarge", err.Error())

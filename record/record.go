@@ -213,6 +213,11 @@ func (k Known) Releases(ctx context.Context, app types.NamespacedName) ([]v1alph
 	return releases(ctx, k.Cache, app, client.MatchingFields{index.Application: app.Name})
 }
 
+// Release returns one release.
+func (k Known) Release(ctx context.Context, key types.NamespacedName) (*v1alpha1.Release, error) {
+	return (&Record{Reader: k.Cache}).Release(ctx, key)
+}
+
 // Release returns one release. If a newer version wrote it, the error is
 // [v1alpha1.NewerFormatError].
 func (r *Record) Release(ctx context.Context, key types.NamespacedName) (*v1alpha1.Release, error) {
