@@ -70,13 +70,15 @@ func TestThePastIsNotPublishedAgain(t *testing.T) {
 		published string
 		doubt     bool
 		live      bool
+		contract  bool
 		want      bool // it is looked at
 	}{
-		"a day ago":         {24 * time.Hour, "digest", false, false, false},
-		"today":             {23 * time.Hour, "digest", false, false, true},
-		"never published":   {48 * time.Hour, "", false, false, true},
-		"somewhat in doubt": {48 * time.Hour, "digest", true, false, true},
-		"it is live":        {48 * time.Hour, "digest", false, true, true},
+		"a day ago":         {24 * time.Hour, "digest", false, false, false, false},
+		"today":             {23 * time.Hour, "digest", false, false, false, true},
+		"never published":   {48 * time.Hour, "", false, false, false, true},
+		"somewhat in doubt": {48 * time.Hour, "digest", true, false, false, true},
+		"it is live":        {48 * time.Hour, "digest", false, true, false, true},
+		"it is a contract":  {48 * time.Hour, "digest", false, false, true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			record := &counting{memoryRecord: newRecord()}
@@ -91,6 +93,9 @@ func TestThePastIsNotPublishedAgain(t *testing.T) {
 			rel := &v1alpha1.Release{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "shop-1", UID: "1"}}
 			rel.Spec.Application, rel.Status.Phase, rel.Status.FinishedAt = "shop", v1alpha1.ReleaseSucceeded, &at
 			rel.Status.GitHub = &v1alpha1.GitHubStatus{Published: tt.published}
+			if tt.contract {
+				rel.Spec.Contract = &v1alpha1.ContractRequest{}
+			}
 			if tt.doubt {
 				rel.Status.GitHub.DoubtSince = &at
 			}

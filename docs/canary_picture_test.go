@@ -63,18 +63,24 @@ func canaryStories(t *testing.T) []canaryStory {
 }
 
 func TestPictureOfACanaryIsOfWhatWasRecorded(t *testing.T) {
-	want := drawCanaries(canaryStories(t))
+	expectPicture(t, canaryPicture, "canary.md", canaryRecord, drawCanaries(canaryStories(t)))
+}
+
+// expectPicture compares a picture with what is drawn of a record, and checks that a page shows it. With
+// -update it keeps what is drawn.
+func expectPicture(t *testing.T, picture, page, record, want string) {
+	t.Helper()
 	if *update {
-		if err := os.WriteFile(canaryPicture, []byte(want), 0o600); err != nil {
+		if err := os.WriteFile(picture, []byte(want), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
-	if diff := cmp.Diff(want, read(t, canaryPicture)); diff != "" {
-		t.Errorf("%s is not what %s says (-want +picture), draw it anew with -update:\n%s", canaryPicture, canaryRecord, diff)
+	if diff := cmp.Diff(want, read(t, picture)); diff != "" {
+		t.Errorf("%s is not what %s says (-want +picture), draw it anew with -update:\n%s", picture, record, diff)
 	}
-	if !strings.Contains(read(t, "canary.md"), "]("+canaryPicture+")") {
-		t.Errorf("canary.md does not show %s", canaryPicture)
+	if !strings.Contains(read(t, page), "]("+picture+")") {
+		t.Errorf("%s does not show %s", page, picture)
 	}
 }
 

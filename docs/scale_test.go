@@ -3,11 +3,8 @@ package docs
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 const (
@@ -173,19 +170,7 @@ func peers(rows []scaleRow) []compared {
 }
 
 func TestPictureOfManyApplicationsIsOfWhatWasMeasured(t *testing.T) {
-	want := drawScale(peers(readScale(t)))
-	if *update {
-		if err := os.WriteFile(scalePicture, []byte(want), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if diff := cmp.Diff(want, read(t, scalePicture)); diff != "" {
-		t.Errorf("%s is not what %s says (-want +picture), draw it anew with -update:\n%s", scalePicture, scaleBench, diff)
-	}
-	if !strings.Contains(read(t, "scale.md"), "]("+scalePicture+")") {
-		t.Errorf("scale.md does not show %s", scalePicture)
-	}
+	expectPicture(t, scalePicture, "scale.md", scaleBench, drawScale(peers(readScale(t))))
 }
 
 // drawScale draws a group of bars for each measure, and in it a pair for each size.
