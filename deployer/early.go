@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -27,9 +28,6 @@ type readingAhead struct {
 		endpointsReader
 		newsReader
 		Ports(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1.Color) route.Ports
-	}
-	workloads interface {
-		Observe(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1.Color) (track.Side, error)
 	}
 	holder string
 }
@@ -82,21 +80,16 @@ func (b readingAhead) nearlySwitching(ctx context.Context, bg *v1alpha1.BlueGree
 	if err != nil || string(rel.UID) != c.UID || rel.Status.Failure != nil || rel.Status.Milestones.Target == "" {
 		return nil
 	}
-	switch waits := rel.Status.Waiting; rel.Status.Step {
-	case v1alpha1.StepStage, v1alpha1.StepSize:
-	case v1alpha1.StepWarm:
-		if waits == nil || waits.Because != v1alpha1.BecauseEndpoints {
-			return nil
-		}
-	default:
+	if s := rel.Status.Step; s != v1alpha1.StepStage && s != v1alpha1.StepSize {
 		return nil
 	}
-	target, err := b.workloads.Observe(ctx, bg, rel.Status.Milestones.Target)
-	if err != nil || !target.RolledOut {
+	side := bg.Side(rel.Status.Milestones.Target)
+	var d appsv1.Deployment
+	if err := b.known.Cache.Get(ctx, client.ObjectKey{Namespace: bg.Namespace, Name: side.Deployment}, &d); err != nil {
 		return nil
 	}
-	reached, err := b.routes.ReadyEndpoints(ctx, bg.Namespace, target.Service)
-	if err != nil || len(reached) < int(target.Replicas) {
+	reached, err := b.routes.ReadyEndpoints(ctx, bg.Namespace, side.Service)
+	if err != nil || len(reached) == 0 || d.Spec.Replicas == nil || len(reached) < int(*d.Spec.Replicas) {
 		return nil
 	}
 	return rel

@@ -33,20 +33,6 @@ func TestAWaitIsRecordedOnceItHasLasted(t *testing.T) {
 	built := func(st *v1alpha1.ReleaseStatus) {
 		st.Milestones.Built = &v1alpha1.BuiltMilestone{Image: "shop@sha256:1"}
 	}
-	arrived := func(because v1alpha1.WaitingBecause, also ...func(*v1alpha1.ReleaseStatus)) func(*v1alpha1.ReleaseStatus) {
-		return func(st *v1alpha1.ReleaseStatus) {
-			st.Timeline[0].FinishedAt, st.Milestones.Staged = &metav1.MicroTime{Time: began}, &v1alpha1.StagedMilestone{Image: "shop@sha256:1"}
-			st.Timeline = append(st.Timeline, v1alpha1.TimelineEntry{Step: v1alpha1.StepWarm, Message: "waits for the Service"})
-			st.Step, st.Message = v1alpha1.StepWarm, "waits for the Service"
-			st.Waiting = &v1alpha1.Waiting{For: v1alpha1.WaitsForLoadBalancer, Because: because}
-			st.Route = &v1alpha1.RouteStatus{LoadBalancer: v1alpha1.LoadBalancerOther}
-			for _, change := range also {
-				change(st)
-			}
-		}
-	}
-	endpoints := arrived(v1alpha1.BecauseEndpoints)
-	found := func(st *v1alpha1.ReleaseStatus) { st.Findings = append(st.Findings, v1alpha1.Advise("look at that")) }
 	type look struct {
 		after  time.Duration // since the first one
 		change func(*v1alpha1.ReleaseStatus)
@@ -57,9 +43,6 @@ func TestAWaitIsRecordedOnceItHasLasted(t *testing.T) {
 		"it lasts":              {{0, pods(1), 0}, {passing, pods(1), 1}, {2 * passing, pods(1), 1}},
 		"it changes and lasts":  {{0, pods(0), 0}, {passing / 2, pods(1), 0}, {passing, pods(2), 1}, {passing + 1, pods(1), 1}},
 		"the next one is new":   {{0, pods(0), 0}, {passing, pods(0), 1}, {10 * passing, pods(1), 1}, {11 * passing, pods(1), 2}},
-		"its pods have come":    {{0, pods(1), 0}, {1, endpoints, 0}, {passing, endpoints, 0}, {passing + 1, endpoints, 1}},
-		"something was found":   {{0, arrived(v1alpha1.BecauseEndpoints, found), 1}},
-		"Google must see them":  {{0, arrived(v1alpha1.BecauseHealth), 1}},
 		"something else starts": {{0, pods(0), 0}, {1, built, 1}, {passing, pods(1), 1}, {2 * passing, pods(1), 2}},
 	} {
 		t.Run(name, func(t *testing.T) {

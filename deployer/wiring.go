@@ -38,9 +38,7 @@ func (d *Deployer) wire() looking {
 	}
 	return looking{
 		holder: d.Holder, record: d.Record, past: d.Client, observing: observing,
-		ahead: readingAhead{
-			known: record.Known{Cache: d.Client}, uncached: d.Routes.Reader, routes: d.Routes, workloads: d.Workloads, holder: d.Holder,
-		},
+		ahead:   readingAhead{known: record.Known{Cache: d.Client}, uncached: d.Routes.Reader, routes: d.Routes, holder: d.Holder},
 		borders: borders, driving: driving,
 		status: p.status, telling: telling, withdrawal: withdrawal{telling},
 		beside: beside{
