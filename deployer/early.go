@@ -2,6 +2,7 @@ package deployer
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
@@ -34,9 +35,10 @@ type readingAhead struct {
 
 // early is what a look began to read when it began; nil if it read nothing.
 type early struct {
-	bg     *v1alpha1.BlueGreen // as the cache had it before
-	routes func() (track.Routes, error)
-	began  time.Time
+	bg       *v1alpha1.BlueGreen  // as the cache had it before
+	releases map[types.UID]string // the resource versions of the unfinished ones then
+	routes   func() (track.Routes, error)
+	began    time.Time
 	// Of the switch that is probably next.
 	release types.UID
 	target  v1alpha1.Color
@@ -56,7 +58,11 @@ func (b readingAhead) begin(ctx context.Context, app client.ObjectKey) *early {
 	if err != nil {
 		return nil // the look will say so
 	}
-	e := &early{bg: bg, began: time.Now()}
+	releases, err := knownReleases(ctx, b.known.Cache, app)
+	if err != nil {
+		return nil
+	}
+	e := &early{bg: bg, releases: versionsOf(releases), began: time.Now()}
 	e.routes = aside(func() (track.Routes, error) { return b.routes.Observe(ctx, bg) })
 	if rel := b.nearlySwitching(ctx, bg); rel != nil {
 		e.release, e.target = rel.UID, rel.Status.Milestones.Target
@@ -95,10 +101,22 @@ func (b readingAhead) nearlySwitching(ctx context.Context, bg *v1alpha1.BlueGree
 	return rel
 }
 
-// unchanged reports whether an application, as it was read now, is as it was before the early reads
-// began. Otherwise they may be older than what it says.
-func (e *early) unchanged(bg *v1alpha1.BlueGreen) bool {
-	return e != nil && e.bg.UID == bg.UID && e.bg.ResourceVersion == bg.ResourceVersion
+// versionsOf are the resource versions of unfinished releases.
+func versionsOf(releases []v1alpha1.Release) map[types.UID]string {
+	all := map[types.UID]string{}
+	for i := range releases {
+		if !releases[i].Status.Phase.Finished() {
+			all[releases[i].UID] = releases[i].ResourceVersion
+		}
+	}
+	return all
+}
+
+// unchanged reports whether an application and its unfinished releases, as they were read now, are as
+// they were before the early reads began. Otherwise these may be older than what the record says,
+// of a switch by a process that was taken over, for example.
+func (e *early) unchanged(bg *v1alpha1.BlueGreen, releases []v1alpha1.Release) bool {
+	return e != nil && e.bg.UID == bg.UID && e.bg.ResourceVersion == bg.ResourceVersion && maps.Equal(e.releases, versionsOf(releases))
 }
 
 // earlyFor is how long an early read serves a switch: a gate may have taken its time since.

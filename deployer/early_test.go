@@ -5,6 +5,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/route"
@@ -21,20 +22,38 @@ func TestRoutesReadEarlyCountOnlyWhileTheApplicationIsUnchanged(t *testing.T) {
 	workloads := &workload.Workloads{Client: w.kube, Reader: w.kube}
 	o := observing{routes: routes, workloads: workloads, workers: workload.Workers{Workloads: workloads}}
 	bg := w.application()
-	begun := &early{bg: bg.DeepCopy(), routes: func() (track.Routes, error) { return track.Routes{Name: "early"}, nil }}
-	read := func(bg *v1alpha1.BlueGreen, e *early) string {
-		t.Helper()
-		seen, err := o.application(t.Context(), bg, nil, e)
+	release := func(uid types.UID, version string, phase v1alpha1.ReleasePhase) v1alpha1.Release {
+		rel := v1alpha1.Release{ObjectMeta: metav1.ObjectMeta{UID: uid, ResourceVersion: version}}
+		rel.Status.Phase = phase
+		return rel
+	}
+	running, finished := release("a", "7", v1alpha1.ReleaseRunning), release("b", "5", v1alpha1.ReleaseSucceeded)
+	const anew = "my-python-app-ingress"
+	later := *bg.DeepCopy()
+	later.ResourceVersion += "0"
+	begun := &early{
+		bg: bg.DeepCopy(), releases: versionsOf([]v1alpha1.Release{running, finished}),
+		routes: func() (track.Routes, error) { return track.Routes{Name: "early"}, nil },
+	}
+	for name, tt := range map[string]struct {
+		bg       *v1alpha1.BlueGreen
+		releases []v1alpha1.Release
+		early    *early
+		want     string
+	}{
+		"nothing changed":             {bg, []v1alpha1.Release{running, finished}, begun, "early"},
+		"an old release was deleted":  {bg, []v1alpha1.Release{running}, begun, "early"},
+		"it was written":              {&later, []v1alpha1.Release{running, finished}, begun, anew},
+		"its release was written":     {bg, []v1alpha1.Release{release("a", "8", v1alpha1.ReleaseRunning), finished}, begun, anew},
+		"its release ended":           {bg, []v1alpha1.Release{release("a", "8", v1alpha1.ReleaseSucceeded)}, begun, anew},
+		"its release is gone":         {bg, nil, begun, anew},
+		"another release came":        {bg, []v1alpha1.Release{running, release("c", "9", "")}, begun, anew},
+		"it was not in the cache yet": {bg, []v1alpha1.Release{running}, nil, anew},
+	} {
+		seen, err := o.application(t.Context(), tt.bg, tt.releases, tt.early)
 		check(t, err)
-		return seen.Routes.Name
-	}
-	if got := read(bg, begun); got != "early" {
-		t.Errorf("the routes of an unchanged application are of %s, not those that were read early", got)
-	}
-	change(w, w.application(), func(bg *v1alpha1.BlueGreen) { bg.Spec.HistoryLimit++ })
-	for why, e := range map[string]*early{"was written since": begun, "was not in the cache": nil} {
-		if got := read(w.application(), e); got != "my-python-app-ingress" {
-			t.Errorf("the routes of an application that %s are of %s", why, got)
+		if seen.Routes.Name != tt.want {
+			t.Errorf("%s: the routes are those of %s, want %s", name, seen.Routes.Name, tt.want)
 		}
 	}
 }

@@ -83,10 +83,10 @@ func (c *courtesy) begin(app client.ObjectKey, awaited bool, now time.Time) (end
 	}, true
 }
 
-// known returns an application's releases as the cache has them. They must not be changed.
-func (d *Deployer) known(ctx context.Context, app client.ObjectKey) ([]v1alpha1.Release, error) {
+// knownReleases returns an application's releases as the cache has them. They must not be changed.
+func knownReleases(ctx context.Context, cache client.Reader, app client.ObjectKey) ([]v1alpha1.Release, error) {
 	var list v1alpha1.ReleaseList
-	err := d.Client.List(ctx, &list, client.InNamespace(app.Namespace), client.MatchingFields{index.Application: app.Name},
+	err := cache.List(ctx, &list, client.InNamespace(app.Namespace), client.MatchingFields{index.Application: app.Name},
 		client.UnsafeDisableDeepCopy)
 	if err != nil {
 		return nil, fmt.Errorf("listing releases of %s: %w", app, err)

@@ -38,7 +38,7 @@ func (s observing) application(
 ) (track.Observed, error) {
 	o := track.Observed{Now: time.Now(), Sides: map[v1alpha1.Color]track.Side{}}
 	read := func() (track.Routes, error) { return s.routes.Observe(ctx, bg) }
-	if early.unchanged(bg) {
+	if early.unchanged(bg, releases) {
 		read = early.routes
 	}
 	routes, err := read()
