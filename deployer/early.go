@@ -58,7 +58,7 @@ func (b readingAhead) begin(ctx context.Context, app client.ObjectKey) *early {
 	if err != nil {
 		return nil // the look will say so
 	}
-	releases, err := knownReleases(ctx, b.known.Cache, app)
+	releases, err := b.known.Shared(ctx, app)
 	if err != nil {
 		return nil
 	}
