@@ -7,7 +7,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
 // restoreAct brings users back.
@@ -82,7 +81,7 @@ func (act restoreAct) stayBack(ctx context.Context, a *attempt) (pause, error) {
 func (act restoreAct) takeBack(ctx context.Context, a *attempt) (pause, error) {
 	previous := a.target().Other()
 	has, told := act.routes.Ports(ctx, a.bg, previous), act.preparing.events(ctx, a)
-	if p, err := act.preparing.stamp(ctx, a, a.o.Previous, workload.Reading{}); err != nil || p.rests() {
+	if p, err := act.preparing.stamp(ctx, a, a.o.Previous); err != nil || p.rests() {
 		return p, err
 	}
 	act.preparing.noteEvents(ctx, a, told)

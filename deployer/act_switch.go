@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // switchAct is the step that users would notice.
@@ -36,18 +37,19 @@ func (act switchAct) do(ctx context.Context, a *attempt) (pause, error) {
 			return pause{}, err
 		}
 	}
-	facts := a.early.forSwitch(a.read, a.rel)
-	if facts == nil {
-		facts = act.read(ctx, a) // beside the stamp
+	has := act.routes.Ports(ctx, a.bg, a.target()) // beside the stamp
+	var told func() (track.News, error)
+	if m.SwitchIntendedAt == nil {
+		told = act.preparing.events(ctx, a)
 	}
-	if p, err := act.preparing.stamp(ctx, a, a.o.Target, facts.deployment); err != nil || p.rests() {
+	if p, err := act.preparing.stamp(ctx, a, a.o.Target); err != nil || p.rests() {
 		return p, err
 	}
 	if m.SwitchIntendedAt == nil {
-		if err := facts.ports.Err(); err != nil {
+		if err := has.Err(); err != nil {
 			return pause{}, err
 		}
-		act.preparing.noteEvents(ctx, a, facts.events)
+		act.preparing.noteEvents(ctx, a, told)
 		now := metav1.NewTime(a.o.Now)
 		m.SwitchIntendedAt = &now
 		if measured != nil {
@@ -58,7 +60,7 @@ func (act switchAct) do(ctx context.Context, a *attempt) (pause, error) {
 		}
 	}
 	act.measuring.moving(a, measured)
-	err := act.moving.moveRoutes(ctx, a, func() error { return act.routes.Switch(ctx, a.bg, a.o.Routes, a.target(), facts.ports) })
+	err := act.moving.moveRoutes(ctx, a, func() error { return act.routes.Switch(ctx, a.bg, a.o.Routes, a.target(), has) })
 	if err != nil {
 		return pause{}, err
 	}
@@ -73,15 +75,6 @@ func (act switchAct) do(ctx context.Context, a *attempt) (pause, error) {
 		return pause{}, err
 	}
 	return pause{}, act.status.saveApplication(ctx, a.work)
-}
-
-// read begins to read what the switch rests on. The stamp reads the Deployment itself.
-func (act switchAct) read(ctx context.Context, a *attempt) *switchFacts {
-	facts := &switchFacts{ports: act.routes.Ports(ctx, a.bg, a.target())}
-	if a.rel.Status.Milestones.SwitchIntendedAt == nil {
-		facts.events = act.preparing.events(ctx, a)
-	}
-	return facts
 }
 
 // translates checks, right before a switch, whether Google's controller can take it up, since

@@ -1,12 +1,15 @@
 package deployer
 
 import (
+	"context"
+	"fmt"
 	"sync"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/index"
 	"github.com/turnout-dev/turnout/record"
 )
 
@@ -78,6 +81,17 @@ func (c *courtesy) begin(app client.ObjectKey, awaited bool, now time.Time) (end
 		c.urgent--
 		c.mu.Unlock()
 	}, true
+}
+
+// known returns an application's releases as the cache has them. They must not be changed.
+func (d *Deployer) known(ctx context.Context, app client.ObjectKey) ([]v1alpha1.Release, error) {
+	var list v1alpha1.ReleaseList
+	err := d.Client.List(ctx, &list, client.InNamespace(app.Namespace), client.MatchingFields{index.Application: app.Name},
+		client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return nil, fmt.Errorf("listing releases of %s: %w", app, err)
+	}
+	return list.Items, nil
 }
 
 // awaited reports whether somebody waits for an application's next look: users have not moved yet, or

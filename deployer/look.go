@@ -34,7 +34,6 @@ type looking struct {
 		Delete(ctx context.Context, obj client.Object, opts ...client.DeleteOption) error
 	}
 	beside      beside
-	ahead       readingAhead
 	observing   observing
 	borders     borders
 	inspection  inspection
@@ -55,11 +54,19 @@ type looking struct {
 	withdrawal  withdrawal
 }
 
+// foundReleases are an application's, or why they cannot be read.
+type foundReleases struct {
+	releases []v1alpha1.Release
+	err      error
+}
+
 // look reads an application and does what is due. It returns when to look again.
 func (l looking) look(ctx context.Context, log *slog.Logger, key client.ObjectKey) (time.Duration, error) {
-	// No look waits for one after the other.
-	early := l.ahead.begin(ctx, key)
-	released := aside(func() ([]v1alpha1.Release, error) { return l.record.Work(ctx, key) })
+	released := make(chan foundReleases, 1)
+	go func() { // beside the application: no look waits for one after the other
+		all, err := l.record.Work(ctx, key)
+		released <- foundReleases{all, err}
+	}()
 	bg, err := l.record.Application(ctx, key)
 	if apierrors.IsNotFound(err) || err == nil && bg.DeletionTimestamp != nil {
 		l.beside.leave(key)
@@ -68,19 +75,19 @@ func (l looking) look(ctx context.Context, log *slog.Logger, key client.ObjectKe
 	if err != nil {
 		return 0, err
 	}
-	releases, err := released()
-	if err != nil {
-		return 0, err
+	found := <-released
+	if found.err != nil {
+		return 0, found.err
 	}
-	o, err := l.observing.application(ctx, bg, releases, early)
+	o, err := l.observing.application(ctx, bg, found.releases)
 	if err != nil {
 		return 0, err
 	}
 	before := bg.DeepCopy()
-	noteMixed(bg, o, releases)
-	l.beside.hear(bg, releases)
-	w := &work{log: log, bg: bg, read: bg.ResourceVersion, early: early, o: o, before: before}
-	w.releases = l.recordable(w, releases)
+	noteMixed(bg, o, found.releases)
+	l.beside.hear(bg, found.releases)
+	w := &work{log: log, bg: bg, o: o, before: before}
+	w.releases = l.recordable(w, found.releases)
 	if err := l.run(ctx, w); err != nil {
 		if errors.Is(err, record.ErrTooLarge) {
 			l.telling.warn(w, "TooLarge", err.Error())

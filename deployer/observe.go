@@ -33,15 +33,9 @@ type observing struct {
 
 // application reads the objects of an application, and the routes as its active release
 // means them.
-func (s observing) application(
-	ctx context.Context, bg *v1alpha1.BlueGreen, releases []v1alpha1.Release, early *early,
-) (track.Observed, error) {
+func (s observing) application(ctx context.Context, bg *v1alpha1.BlueGreen, releases []v1alpha1.Release) (track.Observed, error) {
 	o := track.Observed{Now: time.Now(), Sides: map[v1alpha1.Color]track.Side{}}
-	read := func() (track.Routes, error) { return s.routes.Observe(ctx, bg) }
-	if early.unchanged(bg, releases) {
-		read = early.routes
-	}
-	routes, err := read()
+	routes, err := s.routes.Observe(ctx, bg)
 	if err != nil {
 		return o, err
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/track"
-	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
 // preparing is what precedes moving users.
@@ -17,15 +16,26 @@ type preparing struct {
 	routes    newsReader
 	workloads interface {
 		HoldMinimum(ctx context.Context, bg *v1alpha1.BlueGreen, colour track.Side, release string) error
-		Stamp(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Side, release string, read workload.Reading) error
+		Stamp(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Side, release string) error
 	}
 	carriesOut time.Duration // see [Deployer.carriesOut]
 }
 
 // events asks which events exist, and does not wait for the answer.
 func (p preparing) events(ctx context.Context, a *attempt) (told func() (track.News, error)) {
-	bg := a.bg.DeepCopy()
-	return aside(func() (track.News, error) { return p.routes.News(ctx, bg, "") })
+	type answer struct {
+		news track.News
+		err  error
+	}
+	bg, read := a.bg.DeepCopy(), make(chan answer, 1) // nobody may ask
+	go func() {
+		news, err := p.routes.News(ctx, bg, "")
+		read <- answer{news, err}
+	}()
+	return func() (track.News, error) {
+		a := <-read
+		return a.news, a.err
+	}
 }
 
 // noteEvents records which events exist, right before a patch of the Ingress. If they cannot be
@@ -67,19 +77,15 @@ const stampPatience = time.Second
 
 // stamp protects a colour, from right before users move there, from a late shrink. The switch's
 // conditions were checked before; if the Deployment has been written since, they are checked
-// again. Nothing else delays a rollback. What was read of the Deployment counts, unless an autoscaler
-// may have scaled it down since, before its minimum was raised.
-func (p preparing) stamp(ctx context.Context, a *attempt, side track.Side, read workload.Reading) (pause, error) {
-	if side.Autoscaler.Name != "" {
-		read = workload.Reading{}
-	}
+// again. Nothing else delays a rollback.
+func (p preparing) stamp(ctx context.Context, a *attempt, side track.Side) (pause, error) {
 	err := p.workloads.HoldMinimum(ctx, a.bg, side, a.rel.Name)
 	if err != nil && !apierrors.IsConflict(err) {
 		a.log.WarnContext(ctx, "the autoscaler's minimum cannot be raised", "autoscaler", side.Autoscaler.Name, "error", err)
 		err = nil
 	}
 	if err == nil {
-		err = p.workloads.Stamp(ctx, a.bg, side, a.rel.Name, read)
+		err = p.workloads.Stamp(ctx, a.bg, side, a.rel.Name)
 	}
 	switch {
 	case err == nil:

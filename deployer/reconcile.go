@@ -17,7 +17,7 @@ import (
 // may run at any time, any number of times. A look that nobody waits for may give way to others.
 func (d *Deployer) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	app := req.NamespacedName
-	releases, err := record.Known{Cache: d.Client}.Shared(ctx, app)
+	releases, err := d.known(ctx, app)
 	if err != nil {
 		return reconcile.Result{}, err
 	}

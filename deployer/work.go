@@ -12,8 +12,6 @@ import (
 type work struct {
 	log      *slog.Logger
 	bg       *v1alpha1.BlueGreen
-	read     string // its resource version when the look began
-	early    *early
 	before   *v1alpha1.BlueGreen // as last written
 	o        track.Observed
 	releases []v1alpha1.Release // newest first

@@ -213,23 +213,6 @@ func (k Known) Releases(ctx context.Context, app types.NamespacedName) ([]v1alph
 	return releases(ctx, k.Cache, app, client.MatchingFields{index.Application: app.Name})
 }
 
-// Shared returns the releases of an application, in no order, as the cache shares them with everybody: they must not be
-// changed.
-func (k Known) Shared(ctx context.Context, app types.NamespacedName) ([]v1alpha1.Release, error) {
-	var list v1alpha1.ReleaseList
-	err := k.Cache.List(ctx, &list, client.InNamespace(app.Namespace), client.MatchingFields{index.Application: app.Name},
-		client.UnsafeDisableDeepCopy)
-	if err != nil {
-		return nil, fmt.Errorf("listing releases of %s: %w", app, err)
-	}
-	return list.Items, nil
-}
-
-// Release returns one release.
-func (k Known) Release(ctx context.Context, key types.NamespacedName) (*v1alpha1.Release, error) {
-	return (&Record{Reader: k.Cache}).Release(ctx, key)
-}
-
 // Release returns one release. If a newer version wrote it, the error is
 // [v1alpha1.NewerFormatError].
 func (r *Record) Release(ctx context.Context, key types.NamespacedName) (*v1alpha1.Release, error) {

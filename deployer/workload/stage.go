@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
-	"sync"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -212,47 +211,22 @@ func (w *Workloads) Shrink(ctx context.Context, s Sized, replicas int32) error {
 	return w.resize(ctx, s.read, replicas, func(current int32) bool { return current > replicas })
 }
 
-// Reading is a Deployment that is still being read.
-type Reading struct {
-	deployment func() (*unstructured.Unstructured, error)
-}
-
-// Begin begins to read a Deployment, and does not wait for the answer.
-func Begin(ctx context.Context, from client.Reader, namespace, name string) Reading {
-	u := &unstructured.Unstructured{}
-	u.SetGroupVersionKind(deploymentKind)
-	done := make(chan error, 1) // nobody may ask
-	go func() { done <- from.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, u) }()
-	return Reading{sync.OnceValues(func() (*unstructured.Unstructured, error) {
-		if err := <-done; err != nil {
-			return nil, fmt.Errorf("read Deployment %s/%s: %w", namespace, name, err)
-		}
-		return u, nil
-	})}
-}
-
 // Stamp records on a colour's Deployment that a release is about to bring users there, unless
 // [Workloads.Stage] has done so for it. A shrink that began before can then no longer complete, and one
 // that begins later sees the release. It is for the Deployment as observed. An error for which
 // apierrors.IsConflict holds means that the Deployment has changed: look again whether users can
-// be brought there. If read is not the zero value, it is what [Workloads.Stage]'s record is looked for in.
-func (w *Workloads) Stamp(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Side, release string, read Reading) error {
+// be brought there.
+func (w *Workloads) Stamp(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Side, release string) error {
 	if !s.DeploymentExists {
 		return nil
 	}
-	look := w.cached
-	switch {
-	case s.SwitchedBy != release:
-		// The patch itself is the look past the cache: it tests UID and generation, which the
-		// annotations change, too.
-	case read.deployment != nil:
-		look = func(context.Context, schema.GroupVersionKind, string, string) (*unstructured.Unstructured, error) {
-			return read.deployment()
-		}
-	default:
-		look = w.fresh
+	// The patch itself is the look past the cache: it tests UID and generation, which the annotations
+	// change, too.
+	read := w.cached
+	if s.SwitchedBy == release {
+		read = w.fresh
 	}
-	d, err := look(ctx, deploymentKind, bg.Namespace, s.Deployment)
+	d, err := read(ctx, deploymentKind, bg.Namespace, s.Deployment)
 	if err != nil {
 		return err
 	}

@@ -299,7 +299,7 @@ func TestStampInvalidatesAnEarlierShrink(t *testing.T) {
 		if late, err = w.ReadSize(t.Context(), w.bg, v1alpha1.Blue); err != nil {
 			t.Fatal(err)
 		}
-		return w.Stamp(t.Context(), w.bg, w.observe(v1alpha1.Blue), "shop-abc-1", Reading{}) == nil
+		return w.Stamp(t.Context(), w.bg, w.observe(v1alpha1.Blue), "shop-abc-1") == nil
 	})
 	if err := w.Shrink(t.Context(), late, 0); !apierrors.IsConflict(err) {
 		t.Errorf("the late shrink is %v, want a conflict", err)
@@ -328,14 +328,14 @@ func TestStageStampsTheColour(t *testing.T) {
 	}
 	seen := w.awaitState(v1alpha1.Green, "the stamp", func(s track.Side) bool { return s.SwitchedBy == "shop-abc-1" })
 	before := w.deployment("shop-green").Generation
-	if err := w.Stamp(t.Context(), w.bg, seen, "shop-abc-1", Reading{}); err != nil {
+	if err := w.Stamp(t.Context(), w.bg, seen, "shop-abc-1"); err != nil {
 		t.Error(err)
 	}
 	if now := w.deployment("shop-green").Generation; now != before {
 		t.Errorf("a stamped colour was written again: generation %d after %d", now, before)
 	}
 	w.await("somebody's change", func() bool { return w.shrink(v1alpha1.Green, 1) == nil })
-	if err := w.Stamp(t.Context(), w.bg, seen, "shop-abc-1", Reading{}); !apierrors.IsConflict(err) {
+	if err := w.Stamp(t.Context(), w.bg, seen, "shop-abc-1"); !apierrors.IsConflict(err) {
 		t.Errorf("the stamp of what was changed since is %v, want a conflict", err)
 	}
 }
@@ -344,7 +344,7 @@ func TestStampNeedsTheColourAsItWasObserved(t *testing.T) {
 	w := newWorld(t)
 	seen := w.observe(v1alpha1.Blue)
 	w.await("the shrink", func() bool { return w.shrink(v1alpha1.Blue, 1) == nil })
-	if err := w.Stamp(t.Context(), w.bg, seen, "shop-abc-1", Reading{}); !apierrors.IsConflict(err) {
+	if err := w.Stamp(t.Context(), w.bg, seen, "shop-abc-1"); !apierrors.IsConflict(err) {
 		t.Errorf("the stamp of what was shrunk since is %v, want a conflict", err)
 	}
 }
