@@ -269,14 +269,20 @@ func TestStageRefusesAnOwnTemplateThatItsServiceDoesNotSelect(t *testing.T) {
 
 func TestShrinkNeverMakesAColourLarger(t *testing.T) {
 	w := newWorld(t)
-	for _, size := range []int32{5, 1, 3} {
-		w.await("the patch", func() bool { return w.shrink(v1alpha1.Blue, size) == nil })
-	}
-	if n := *w.deployment("shop-blue").Spec.Replicas; n != 1 {
-		t.Errorf("blue of size 2 has %d replicas", n)
-	}
 	if err := w.shrink(v1alpha1.Green, 0); err != nil {
 		t.Errorf("a missing colour gives an error: %v", err)
+	}
+	green, two := w.deployment("shop-blue"), int32(2)
+	green.ObjectMeta = metav1.ObjectMeta{Namespace: w.namespace, Name: "shop-green", Labels: green.Labels}
+	green.Spec.Replicas = &two // blue's autoscaler would change blue's
+	if err := w.Client.Create(t.Context(), green); err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range []int32{5, 1, 3} {
+		w.await("the patch", func() bool { return w.shrink(v1alpha1.Green, size) == nil })
+	}
+	if n := *w.deployment("shop-green").Spec.Replicas; n != 1 {
+		t.Errorf("green of size 2 has %d replicas", n)
 	}
 }
 
