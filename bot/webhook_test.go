@@ -260,6 +260,19 @@ func TestACommentThroughAnAppSaysSo(t *testing.T) {
 
 // FuzzDecode: whatever GitHub, or somebody with the secret, sends, a push has a branch and
 // a full hash, and a comment is a new one.
+// Only the bodies of pushes and comments are read: an App may be subscribed to many events.
+func TestBodiesOfOtherEventsAreNotRead(t *testing.T) {
+	for event, read := range map[string]bool{"push": true, "issue_comment": true, "ping": false, "check_run": false, "pull_request": false} {
+		e, err := bot.Decode(event, "1", []byte(`{"action": `))
+		if (err != nil) != read {
+			t.Errorf("%s with half a body: %v", event, err)
+		}
+		if !read && (e.Name != event || e.Delivery != "1" || e.Push != nil || e.Comment != nil) {
+			t.Errorf("%s is %+v", event, e)
+		}
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	for _, name := range []string{
 		"push.branch", "push.tag", "push.branch-deleted", "issue_comment.created.pull",
