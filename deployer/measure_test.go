@@ -314,7 +314,8 @@ func TestEveryEffectOfAMeasuredSwitchMayBeTheLast(t *testing.T) {
 				}
 			})
 			stop()
-			w.run(quick("second"))
+			// The address is asked while the next process still reads where traffic is.
+			w.runWith(slowToRead(plane.Config, 100*time.Millisecond), quick("second"))
 			rel = w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
 			j.expect(w, rel)
 			p := rel.Status.Proof
@@ -326,6 +327,20 @@ func TestEveryEffectOfAMeasuredSwitchMayBeTheLast(t *testing.T) {
 			}
 		})
 	}
+}
+
+// slowToRead is a connection to an API server that takes its time for every answer to a GET.
+func slowToRead(cfg *rest.Config, takes time.Duration) *rest.Config {
+	cfg = rest.CopyConfig(cfg)
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(req *http.Request) (*http.Response, error) {
+			if req.Method == http.MethodGet {
+				time.Sleep(takes)
+			}
+			return next.RoundTrip(req)
+		})
+	})
+	return cfg
 }
 
 // An address that is not public is not measured, which is no evidence about the release.

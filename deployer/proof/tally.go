@@ -162,10 +162,13 @@ func (t *Tally) fail(a Answer) {
 }
 
 // Switch records that traffic is about to move. If it is called again because traffic did
-// not move, the answers in between count as before the switch.
+// not move, the answers in between count as before the switch. But the versions in them are not
+// known to be old: a patch that seemed lost may have taken effect a moment ago.
 func (t *Tally) Switch(at time.Time) {
 	if t.shift.began.IsZero() {
-		t.before.join(t.after)
+		between := t.after
+		between.versions = nil
+		t.before.join(between)
 	} else { // both versions answered
 		t.shift.join(t.after)
 	}

@@ -164,7 +164,11 @@ func TestTallyShowsWhatIsNewSinceTheSwitch(t *testing.T) {
 }
 
 func TestTheNewVersionIsThereAfterAnswersInARow(t *testing.T) {
-	for answers, want := range map[string]int{"o | n n": 2, "o | n n o": 0, "o | n n o n s n 503 n": 3, "| n n n": 0} {
+	for answers, want := range map[string]int{
+		"o | n n": 2, "o | n n o": 0, "o | n n o n s n 503 n": 3, "| n n n": 0,
+		// The patch seemed lost, and was not; or it was, and the old version went on answering.
+		"o | n n | n n n": 3, "o | o o | n n n": 3, "| o | n n n": 0,
+	} {
 		if got := play(t, answers).Read().NewInARow; got != want {
 			t.Errorf("%s: %d in a row, want %d", answers, got, want)
 		}
