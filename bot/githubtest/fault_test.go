@@ -38,6 +38,20 @@ func TestFaultsHitTheirRouteAndPass(t *testing.T) {
 	check(t, err)
 }
 
+func TestFaultsThatNobodyMetPass(t *testing.T) {
+	w := newWorld(t, Config{})
+	w.Inject(Fault{Kind: BadGateway, Times: 5, Until: time.Now()})
+	_, _, err := w.client.Repositories.Get(t.Context(), "acme", "shop")
+	check(t, err)
+	w.Inject(Fault{Kind: BadGateway, Until: time.Now().Add(time.Hour)})
+	if _, _, err = w.client.Repositories.Get(t.Context(), "acme", "shop"); status(err) != http.StatusBadGateway {
+		t.Errorf("before it passes: %v", err)
+	}
+	if n := w.Failed()[BadGateway]; n != 1 {
+		t.Errorf("%d requests failed, want 1", n)
+	}
+}
+
 func TestLostReplyWasDone(t *testing.T) {
 	w := newWorld(t, Config{})
 	w.Inject(Fault{Kind: ReplyLost, Method: "POST", Route: deploymentsRoute})

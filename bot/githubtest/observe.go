@@ -91,6 +91,7 @@ type Fault struct {
 	Times      int           // how many requests; default 1
 	RetryAfter time.Duration // of SecondaryRateLimit; default a minute; negative: not in the answer
 	Status     int           // of SecondaryRateLimit: 403, the default, or 429; GitHub uses both
+	Until      time.Time     // requests from then on succeed; zero: the next ones fail, whenever they come
 }
 
 // Inject adds a fault. Faults for the same request take effect one after the other, in the
@@ -143,6 +144,7 @@ func (s *Server) takeFault(method, route string) Fault {
 	if left := time.Until(s.limitedUntil); left > 0 {
 		return Fault{Kind: SecondaryRateLimit, RetryAfter: left, Status: s.limitStatus}
 	}
+	s.faults = slices.DeleteFunc(s.faults, func(f *Fault) bool { return !f.Until.IsZero() && !time.Now().Before(f.Until) })
 	for i, f := range s.faults {
 		if f.Method != "" && f.Method != method || f.Route != "" && f.Route != route {
 			continue

@@ -50,6 +50,8 @@ type Fault struct {
 	Performed bool
 	// Times is how many calls fail. 0 means one.
 	Times int
+	// Until is when calls succeed again. Zero: the next ones fail, whenever they come.
+	Until time.Time
 }
 
 // Server is a Cloud Build. Use Start or New.
@@ -241,7 +243,8 @@ func (s *Server) begin(method string) *Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls[method]++
-	due := s.faults[method]
+	due := slices.DeleteFunc(s.faults[method], func(f Fault) bool { return !f.Until.IsZero() && !time.Now().Before(f.Until) })
+	s.faults[method] = due
 	if len(due) == 0 {
 		return nil
 	}

@@ -43,6 +43,22 @@ func docker(args ...string) []*cloudbuildpb.BuildStep {
 	return []*cloudbuildpb.BuildStep{{Name: "docker", Args: args}}
 }
 
+func TestFaultsThatNobodyMetPass(t *testing.T) {
+	server := cloudbuildtest.New(t, cloudbuildtest.Config{})
+	client := connect(t, server)
+	server.Fail("CreateBuild", cloudbuildtest.Fault{Times: 5, Until: time.Now()})
+	if _, err := create(t, client, &cloudbuildpb.Build{Steps: docker()}); err != nil {
+		t.Fatal(err)
+	}
+	server.Fail("CreateBuild", cloudbuildtest.Fault{Code: codes.Internal, Until: time.Now().Add(time.Hour)})
+	if _, err := create(t, client, &cloudbuildpb.Build{Steps: docker()}); status.Code(err) != codes.Internal {
+		t.Errorf("before it passes: %v", err)
+	}
+	if failed := server.Failed(); len(failed) != 1 || failed[cloudbuildtest.Fault{Code: codes.Internal}] != 1 {
+		t.Errorf("the calls that failed are %v", failed)
+	}
+}
+
 func TestBuildsThatTheAPIRefusesAreRefused(t *testing.T) {
 	server := cloudbuildtest.New(t, cloudbuildtest.Config{})
 	client := connect(t, server)

@@ -24,6 +24,9 @@ const (
 	stallAtLeast, stallAtMost = 2 * time.Second, 18 * time.Second
 	// faultShare is the share of the requests that fail.
 	faultShare = 0.7
+	// Requests to GitHub and Cloud Build fail by their number, since they are few. But no longer than
+	// this: those that nobody made would all meet the storm's last release, and hold it for ever.
+	gitHubFails, cloudBuildFails = 5 * time.Second, 20 * time.Second
 )
 
 // between returns a time of the storm's seed.
@@ -68,12 +71,12 @@ func (c *chaos) strike(ctx context.Context) error {
 		c.compute.FailNext(kind, times)
 	case 5, 6:
 		f := c.ways.github.deal(c.rng)
-		f.Times = 1 + c.rng.IntN(4)
+		f.Times, f.Until = 1+c.rng.IntN(4), time.Now().Add(gitHubFails)
 		c.say("GitHub: %s, %d times", f.Kind, f.Times)
 		c.World.GitHub.Inject(f)
 	default:
 		f := c.ways.cloudBuild.deal(c.rng)
-		f.Times = 1 + c.rng.IntN(3)
+		f.Times, f.Until = 1+c.rng.IntN(3), time.Now().Add(cloudBuildFails)
 		method := pick(c, "CreateBuild", "CreateBuild", "GetBuild", "ListBuilds")
 		c.say("Cloud Build: %s of %s, performed %v, %d times", f.Code, method, f.Performed, f.Times)
 		c.World.CloudBuild.Fail(method, f)
