@@ -3,6 +3,7 @@ package deployer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -14,7 +15,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/route"
@@ -225,6 +228,9 @@ func TestUntranslatableIngressIsTakenBack(t *testing.T) {
 			rel := w.submit("a")
 			w.await(rel, "the switch", func(r *v1alpha1.Release) bool { return r.Status.Milestones.SwitchedAt != nil })
 			w.editIngress(func(i *networkingv1.Ingress) { i.Annotations["kubernetes.io/ingress.class"] = "gce" })
+			// On a class of somebody else's nobody asked which events there were.
+			check(t, w.kube.Status().Patch(t.Context(), rel, client.RawPatch(types.MergePatchType,
+				fmt.Appendf(nil, `{"status":{"route":{"eventsBefore":"%s"}}}`, rel.ResourceVersion))))
 			e := &corev1.Event{
 				ObjectMeta: w.meta("told"), Reason: reason, Type: corev1.EventTypeWarning,
 				Message: "Translation failed: no such service",

@@ -21,8 +21,12 @@ type preparing struct {
 	carriesOut time.Duration // see [Deployer.carriesOut]
 }
 
-// events asks which events exist, and does not wait for the answer.
+// events asks which events exist, and does not wait for the answer. Only Google's controllers report
+// by events.
 func (p preparing) events(ctx context.Context, a *attempt) (told func() (track.News, error)) {
+	if !a.o.OnGCE() {
+		return func() (track.News, error) { return track.News{}, nil }
+	}
 	type answer struct {
 		news track.News
 		err  error

@@ -79,6 +79,9 @@ const (
 	PhaseHolding   = "Holding"   // the old colour is kept for a rollback
 )
 
+// As of [ReleaseStatus], nobody applies it.
+// +structType=atomic
+
 // BlueGreenStatus is what the deployer knows about an application.
 type BlueGreenStatus struct {
 	// Format of the record, see [Format]; none means 1. A version that does not know the
