@@ -8,6 +8,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -113,6 +114,28 @@ func TestTwoFieldsAreACompleteApplication(t *testing.T) {
 	check(t, err)
 	if diff := cmp.Diff(string(want), string(got)); diff != "" {
 		t.Errorf("the spec with its defaults (-want +got):\n%s", diff)
+	}
+}
+
+// The API server keeps who wrote which field of an object, and works that out anew with every write. A
+// status is one field.
+func TestAStatusIsTrackedAsOneField(t *testing.T) {
+	t.Parallel()
+	r, bg := newApplication(t)
+	rel := submit(t, r, deploy(bg))
+	check(t, r.Claim(t.Context(), bg, rel, "me", time.Now()))
+	read := rel.Status.DeepCopy()
+	rel.Status.Phase, rel.Status.Message, rel.Status.Milestones.Target = v1alpha1.ReleaseRunning, "builds", v1alpha1.Green
+	check(t, r.UpdateRelease(t.Context(), rel, read))
+	for _, o := range []client.Object{bg, rel} {
+		for _, m := range o.GetManagedFields() {
+			if m.Subresource == "status" && string(m.FieldsV1.Raw) != `{"f:status":{}}` {
+				t.Errorf("of %s, %s wrote %s", o.GetName(), m.Manager, m.FieldsV1.Raw)
+			}
+		}
+		if !slices.ContainsFunc(o.GetManagedFields(), func(m metav1.ManagedFieldsEntry) bool { return m.Subresource == "status" }) {
+			t.Errorf("nobody wrote the status of %s", o.GetName())
+		}
 	}
 }
 
