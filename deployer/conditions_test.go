@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -92,5 +93,28 @@ func TestConditionIsWrittenWhileAReleaseActs(t *testing.T) {
 	w.awaitReason(v1alpha1.ReasonNotGranted)
 	if took := time.Since(since); took > 5*time.Second {
 		t.Errorf("the wait took %s: until the claim was renewed, which this case does not need", took)
+	}
+}
+
+// A claim that is due is renewed by what a look writes at its end, not by a write of its own. A look that
+// has nothing else to write still writes that.
+func TestALookThatOnlyWaitsRenewsItsClaim(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, manual)
+	look := w.lookedAt(func(d *Deployer) { d.Record.RenewEvery, d.Record.StaleAfter = time.Nanosecond, time.Hour })
+	rel := w.submit("a")
+	w.until("the wait for /promote", func() bool { look(1); w.get(rel); return rel.Status.Phase == v1alpha1.ReleaseWaiting },
+		func() string { return rel.Status.Message })
+	look(3) // it has nothing left to write
+	for range 3 {
+		before := w.application()
+		look(1)
+		now := w.application()
+		if !now.Status.Active.RenewedAt.After(before.Status.Active.RenewedAt.Time) {
+			t.Errorf("the claim was renewed at %s, and before at %s", now.Status.Active.RenewedAt, before.Status.Active.RenewedAt)
+		}
+		if before.Status.Active.RenewedAt = now.Status.Active.RenewedAt; !equality.Semantic.DeepEqual(before.Status, now.Status) {
+			t.Errorf("the look wrote something else, so it shows nothing: %+v, before %+v", now.Status, before.Status)
+		}
 	}
 }
