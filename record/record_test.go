@@ -129,8 +129,8 @@ func TestAStatusIsTrackedAsOneField(t *testing.T) {
 	check(t, r.UpdateRelease(t.Context(), rel, read))
 	for _, o := range []client.Object{bg, rel} {
 		for _, m := range o.GetManagedFields() {
-			if m.Subresource == "status" && string(m.FieldsV1.Raw) != `{"f:status":{}}` {
-				t.Errorf("of %s, %s wrote %s", o.GetName(), m.Manager, m.FieldsV1.Raw)
+			if m.Subresource == "status" && m.FieldsV1.GetRawString() != `{"f:status":{}}` {
+				t.Errorf("of %s, %s wrote %s", o.GetName(), m.Manager, m.FieldsV1.GetRawString())
 			}
 		}
 		if !slices.ContainsFunc(o.GetManagedFields(), func(m metav1.ManagedFieldsEntry) bool { return m.Subresource == "status" }) {
