@@ -79,7 +79,9 @@ const (
 	PhaseHolding   = "Holding"   // the old colour is kept for a rollback
 )
 
-// As of [ReleaseStatus], nobody applies it.
+// Nobody applies this status, so who wrote which of its fields need not be tracked, which the API server
+// works out anew with every write. A release's has to be: its status.github is applied, and what applies a
+// part of an atomic object replaces the whole.
 // +structType=atomic
 
 // BlueGreenStatus is what the deployer knows about an application.

@@ -32,10 +32,6 @@ func FinalPhases() []ReleasePhase {
 	return []ReleasePhase{ReleaseSucceeded, ReleaseFailed, ReleaseError, ReleaseCancelled, ReleaseSuperseded}
 }
 
-// Nobody applies a status, so who wrote which of its fields need not be tracked. That was a third of what
-// a write costs the API server.
-// +structType=atomic
-
 // ReleaseStatus is the state of a release.
 type ReleaseStatus struct {
 	// Format of the record, see [Format]; none means 1. A version that does not know the
