@@ -60,7 +60,7 @@ func (l *late) comes() {
 	close(l.taken)
 	select {
 	case <-l.answer:
-	case <-time.After(40 * time.Second):
+	case <-time.After(longestWait):
 		l.w.t.Fatal("the write got no answer")
 	}
 }

@@ -78,7 +78,7 @@ func (l *late) stuck() {
 	l.w.t.Helper()
 	select {
 	case <-l.reached:
-	case <-time.After(40 * time.Second):
+	case <-time.After(longestWait):
 		l.w.t.Fatal("the write was never made")
 	}
 }
@@ -135,7 +135,7 @@ func (l *late) arrivesAs(want int) {
 		if got != want {
 			l.w.t.Errorf("the write that was late is answered %d, want %d", got, want)
 		}
-	case <-time.After(40 * time.Second):
+	case <-time.After(longestWait):
 		l.w.t.Fatal("the write got no answer")
 	}
 }

@@ -442,12 +442,16 @@ func (w *world) awaitPhase(rel *v1alpha1.Release, phase v1alpha1.ReleasePhase) *
 	})
 }
 
+// longestWait is after how long a condition will not hold any more. It only has to be long enough for a
+// busy machine: what hangs still fails.
+const longestWait = 2 * time.Minute
+
 // pollEvery is the shortest interval between two reads of a condition.
 const pollEvery = 20 * time.Millisecond
 
 func (w *world) until(what string, holds func() bool, state func() string) {
 	w.t.Helper()
-	err := wait.PollUntilContextTimeout(w.t.Context(), pollEvery, 40*time.Second, true, func(context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(w.t.Context(), pollEvery, longestWait, true, func(context.Context) (bool, error) {
 		return holds(), nil
 	})
 	if err != nil {
