@@ -20,7 +20,8 @@ type RouteStatus struct {
 	LoadBalancer LoadBalancer `json:"loadBalancer,omitempty"`
 
 	// EventsBefore is the resource version of the Ingress's events right before the last
-	// patch of its spec: later events are about the patch.
+	// patch of its spec: later events are about the patch. Only Google's controllers report by events;
+	// on other classes it is empty.
 	EventsBefore string `json:"eventsBefore,omitempty"`
 
 	// Unsettled is set if something else had changed the routes shortly before that patch:
