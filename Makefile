@@ -50,7 +50,7 @@ test: $(WORLD) bin/prometheus bin/turnout ## Run all tests; of the deployer's cr
 	cd tools/house && go test -count=1 ./... # Go does not see that what it measures has changed
 
 .PHONY: crash
-crash: $(CONTROLPLANE) ## Run all cells of the deployer's crash table, of which make test runs a quarter a day
+crash: $(CONTROLPLANE) ## Run all cells of the deployer's crash table, of which make test runs a slice a day
 	CRASH_CELLS=all go test -count=1 -timeout 100m -run 'TestEveryEffectMay(Fail|ComeLate)$$' ./deployer
 
 # How long make fuzz gives each target.

@@ -16,7 +16,7 @@ import (
 // Cloud Build is not asked through this transport, and has nothing that a late request could test: one
 // that arrives after the search for its build makes a second build, which no release uses.
 //
-// As in [TestEveryEffectMayFail], one run has every fourth cell.
+// As in [TestEveryEffectMayFail], one run has a slice of the cells.
 func TestEveryEffectMayComeLate(t *testing.T) {
 	ran, of := slice(t)
 	number := 0
