@@ -34,6 +34,10 @@ func FinalPhases() []ReleasePhase {
 
 // ReleaseStatus is the state of a release.
 type ReleaseStatus struct {
+	// The API server tracks who wrote which field, which costs more than the rest of a small write.
+	// Only the bot and the deployer write here, and the bot applies no more than status.github, so
+	// each other struct is a single field to the API server.
+
 	// Format of the record, see [Format]; none means 1. A version that does not know the
 	// format leaves the release and its application alone.
 	Format int32 `json:"format,omitempty"`
@@ -54,6 +58,7 @@ type ReleaseStatus struct {
 
 	// Waiting says in facts what it waits for. Unset if it waits for nothing, or if a
 	// version without this field wrote the record.
+	// +structType=atomic
 	Waiting *Waiting `json:"waiting,omitempty"`
 
 	// Version is the version in short, for people: the commit, or the image.
@@ -66,37 +71,48 @@ type ReleaseStatus struct {
 
 	// Milestones reached. Each is written once and stays, except for those that the switch
 	// checks again.
+	// +structType=atomic
 	Milestones Milestones `json:"milestones,omitempty"`
 
 	// Build is the handle of the build in progress.
+	// +structType=atomic
 	Build *BuildStatus `json:"build,omitempty"`
 
 	// Migration is the Job that changes the schema.
+	// +structType=atomic
 	Migration *MigrationStatus `json:"migration,omitempty"`
 
 	// Live is how the live version fares from before that migration until users are moved; unset
 	// without a migration, or without live pods.
+	// +structType=atomic
 	Live *LiveStatus `json:"live,omitempty"`
 
 	// Gate is the state of the health gate's rounds.
+	// +structType=atomic
 	Gate *GateStatus `json:"gate,omitempty"`
 
 	// Shift is how it divides users between the two colours; unset before the first weight.
+	// +structType=atomic
 	Shift *ShiftStatus `json:"shift,omitempty"`
 
 	// Soak is the state of the watch under live traffic.
+	// +structType=atomic
 	Soak *SoakStatus `json:"soak,omitempty"`
 
 	// Analysis is what metrics show of the new version.
+	// +structType=atomic
 	Analysis *AnalysisStatus `json:"analysis,omitempty"`
 
 	// Failure says why the release does not succeed.
+	// +structType=atomic
 	Failure *Failure `json:"failure,omitempty"`
 
 	// Route is what is known about the load balancer.
+	// +structType=atomic
 	Route *RouteStatus `json:"route,omitempty"`
 
 	// Proof is what the public address answered around the switch.
+	// +structType=atomic
 	Proof *ProofStatus `json:"proof,omitempty"`
 
 	// Timeline has an entry for each step, in the order of their starts.
