@@ -81,7 +81,7 @@ func (act restoreAct) stayBack(ctx context.Context, a *attempt) (pause, error) {
 func (act restoreAct) takeBack(ctx context.Context, a *attempt) (pause, error) {
 	previous := a.target().Other()
 	has, told := act.routes.Ports(ctx, a.bg, previous), act.preparing.events(ctx, a)
-	if p, err := act.preparing.stamp(ctx, a, a.o.Previous); err != nil || p.rests() {
+	if p, err := act.preparing.stamp(ctx, a, a.o.Previous)(); err != nil || p.rests() {
 		return p, err
 	}
 	act.preparing.noteEvents(ctx, a, told)

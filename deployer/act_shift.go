@@ -79,7 +79,7 @@ func (act shiftAct) follow(ctx context.Context, a *attempt, v track.ShiftVerdict
 	case track.ShiftAgain:
 		return act.rest(a, v), false, nil
 	case track.ShiftRaise:
-		if p, err := act.preparing.stamp(ctx, a, a.o.Target); err != nil || p.rests() {
+		if p, err := act.preparing.stamp(ctx, a, a.o.Target)(); err != nil || p.rests() {
 			return p, false, err
 		}
 		if err := act.shifting.intend(ctx, a, v.Weight); err != nil {

@@ -38,17 +38,23 @@ func (act switchAct) do(ctx context.Context, a *attempt) (pause, error) {
 		}
 	}
 	has := act.routes.Ports(ctx, a.bg, a.target()) // beside the stamp
+	intending := m.SwitchIntendedAt == nil
 	var told func() (track.News, error)
-	if m.SwitchIntendedAt == nil {
+	if intending {
 		told = act.preparing.events(ctx, a)
 	}
-	if p, err := act.preparing.stamp(ctx, a, a.o.Target); err != nil || p.rests() {
-		return p, err
-	}
-	if m.SwitchIntendedAt == nil {
-		if err := has.Err(); err != nil {
+	// A stamp that is there is looked at beside the record of the intent. If it is not as it should be,
+	// the intent has no patch, as after a crash.
+	stamped, beside := act.preparing.stamp(ctx, a, a.o.Target), intending && stampedBefore(a, a.o.Target)
+	if !beside {
+		if p, err := stamped(); err != nil || p.rests() {
+			return p, err
+		}
+		if err := has.Err(); err != nil && intending {
 			return pause{}, err
 		}
+	}
+	if intending {
 		act.preparing.noteEvents(ctx, a, told)
 		now := metav1.NewTime(a.o.Now)
 		m.SwitchIntendedAt = &now
@@ -58,6 +64,9 @@ func (act switchAct) do(ctx context.Context, a *attempt) (pause, error) {
 		if err := act.save(ctx, a); err != nil {
 			return pause{}, err
 		}
+	}
+	if p, err := stamped(); err != nil || p.rests() {
+		return p, err
 	}
 	act.measuring.moving(a, measured)
 	err := act.moving.moveRoutes(ctx, a, func() error { return act.routes.Switch(ctx, a.bg, a.o.Routes, a.target(), has) })

@@ -273,7 +273,9 @@ func TestColourThatAReleaseBringsUsersToKeepsItsSize(t *testing.T) {
 	w.patch(w.deployment(v1alpha1.Blue), fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.SwitchAnnotation, back.Name))
 	routes, workloads := w.router(), &workload.Workloads{Client: w.kube, Reader: w.kube}
 	workers := workload.Workers{Workloads: workloads}
-	o, err := observing{routes: routes, workloads: workloads, workers: workers}.application(t.Context(), w.application(), nil)
+	seen, err := routes.Observe(t.Context(), w.application())
+	check(t, err)
+	o, err := observing{routes: routes, workloads: workloads, workers: workers}.application(t.Context(), w.application(), nil, seen)
 	check(t, err)
 	look := &work{bg: w.application(), o: o}
 	shrinking := shrinking{record: w.record(), routes: routes, workloads: workloads}

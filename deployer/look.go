@@ -30,6 +30,9 @@ type looking struct {
 		StaleAt(c *v1alpha1.Claim) time.Time
 		Renewal() time.Duration
 	}
+	known interface { // from the cache
+		Application(ctx context.Context, key types.NamespacedName) (*v1alpha1.BlueGreen, error)
+	}
 	past interface { // for releases beyond the history
 		Delete(ctx context.Context, obj client.Object, opts ...client.DeleteOption) error
 	}
@@ -67,6 +70,7 @@ func (l looking) look(ctx context.Context, log *slog.Logger, key client.ObjectKe
 		all, err := l.record.Work(ctx, key)
 		released <- foundReleases{all, err}
 	}()
+	routesOf := l.routesAhead(ctx, key)
 	bg, err := l.record.Application(ctx, key)
 	if apierrors.IsNotFound(err) || err == nil && bg.DeletionTimestamp != nil {
 		l.beside.leave(key)
@@ -79,7 +83,11 @@ func (l looking) look(ctx context.Context, log *slog.Logger, key client.ObjectKe
 	if found.err != nil {
 		return 0, found.err
 	}
-	o, err := l.observing.application(ctx, bg, found.releases)
+	routes, err := routesOf(bg)
+	if err != nil {
+		return 0, err
+	}
+	o, err := l.observing.application(ctx, bg, found.releases, routes)
 	if err != nil {
 		return 0, err
 	}
@@ -95,6 +103,38 @@ func (l looking) look(ctx context.Context, log *slog.Logger, key client.ObjectKe
 		return 0, err
 	}
 	return w.again(), nil
+}
+
+// routesAhead begins to read the routes of an application whose claim this process holds, beside the
+// record: nobody else moves its users and records that, so it does not matter if the record is read
+// later than the routes. The result waits for them, or reads them if they must be newer than the record.
+func (l looking) routesAhead(ctx context.Context, key client.ObjectKey) func(bg *v1alpha1.BlueGreen) (track.Routes, error) {
+	observe := func(bg *v1alpha1.BlueGreen) (track.Routes, error) { return l.observing.routes.Observe(ctx, bg) }
+	known, err := l.known.Application(ctx, key)
+	if err != nil || !l.holds(known) {
+		return observe
+	}
+	type answer struct {
+		routes track.Routes
+		err    error
+	}
+	read := make(chan answer, 1) // nobody may ask
+	go func() {
+		routes, err := observe(known)
+		read <- answer{routes, err}
+	}()
+	return func(bg *v1alpha1.BlueGreen) (track.Routes, error) {
+		if !l.holds(bg) || bg.UID != known.UID || bg.Generation != known.Generation { // it may name another Ingress
+			return observe(bg)
+		}
+		a := <-read
+		return a.routes, a.err
+	}
+}
+
+// holds reports whether this process holds an application's claim.
+func (l looking) holds(bg *v1alpha1.BlueGreen) bool {
+	return bg.Status.Active != nil && bg.Status.Active.Holder == l.holder
 }
 
 // maxRequest bounds a release without its status, in bytes. etcd accepts objects of 1.5 MB, and

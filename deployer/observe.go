@@ -31,14 +31,13 @@ type observing struct {
 	settle time.Duration // of [route.Router]
 }
 
-// application reads the objects of an application, and the routes as its active release
+// application reads the objects of an application, and takes the routes as its active release
 // means them.
-func (s observing) application(ctx context.Context, bg *v1alpha1.BlueGreen, releases []v1alpha1.Release) (track.Observed, error) {
+func (s observing) application(
+	ctx context.Context, bg *v1alpha1.BlueGreen, releases []v1alpha1.Release, routes track.Routes,
+) (track.Observed, error) {
 	o := track.Observed{Now: time.Now(), Sides: map[v1alpha1.Color]track.Side{}}
-	routes, err := s.routes.Observe(ctx, bg)
-	if err != nil {
-		return o, err
-	}
+	var err error
 	o.Routes = routes.DuringRelease(claimedOf(bg.Status.Active, releases))
 	for _, c := range []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green} {
 		if o.Sides[c], err = s.workloads.Observe(ctx, bg, c); err != nil {

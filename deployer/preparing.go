@@ -3,6 +3,7 @@ package deployer
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -79,18 +80,33 @@ func (p preparing) settled(a *attempt) bool {
 // one or two attempts.
 const stampPatience = time.Second
 
-// stamp protects a colour, from right before users move there, from a late shrink. The switch's
-// conditions were checked before; if the Deployment has been written since, they are checked
-// again. Nothing else delays a rollback.
-func (p preparing) stamp(ctx context.Context, a *attempt, side track.Side) (pause, error) {
-	err := p.workloads.HoldMinimum(ctx, a.bg, side, a.rel.Name)
-	if err != nil && !apierrors.IsConflict(err) {
-		a.log.WarnContext(ctx, "the autoscaler's minimum cannot be raised", "autoscaler", side.Autoscaler.Name, "error", err)
-		err = nil
-	}
-	if err == nil {
-		err = p.workloads.Stamp(ctx, a.bg, side, a.rel.Name)
-	}
+// stamp begins to protect a colour, from right before users move there, from a late shrink. The
+// switch's conditions were checked before; if the Deployment has been written since, they are checked
+// again. Nothing else delays a rollback. The result waits for the end, and may be asked again.
+func (p preparing) stamp(ctx context.Context, a *attempt, side track.Side) func() (pause, error) {
+	bg, release, log, stamped := *a.bg, a.rel.Name, a.log, make(chan error, 1) // nobody may ask
+	go func() {
+		err := p.workloads.HoldMinimum(ctx, &bg, side, release)
+		if err != nil && !apierrors.IsConflict(err) {
+			log.WarnContext(ctx, "the autoscaler's minimum cannot be raised", "autoscaler", side.Autoscaler.Name, "error", err)
+			err = nil
+		}
+		if err == nil {
+			err = p.workloads.Stamp(ctx, &bg, side, release)
+		}
+		stamped <- err
+	}()
+	return sync.OnceValues(func() (pause, error) { return p.stamped(a, side, <-stamped) })
+}
+
+// stampedBefore reports whether a colour has its stamp, and no autoscaler that needs one, so that
+// stamping it only looks whether that is still so.
+func stampedBefore(a *attempt, side track.Side) bool {
+	return side.SwitchedBy == a.rel.Name && side.Autoscaler.Name == ""
+}
+
+// stamped is what follows from the attempt to stamp a colour.
+func (p preparing) stamped(a *attempt, side track.Side, err error) (pause, error) {
 	switch {
 	case err == nil:
 		return pause{}, nil

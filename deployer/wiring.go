@@ -1,6 +1,9 @@
 package deployer
 
-import "github.com/turnout-dev/turnout/deployer/workload"
+import (
+	"github.com/turnout-dev/turnout/deployer/workload"
+	"github.com/turnout-dev/turnout/record"
+)
 
 // wired builds the look once from the Deployer's clients. Every value in it has its own clients,
 // and none has the Deployer.
@@ -34,7 +37,7 @@ func (d *Deployer) wire() looking {
 		borders: borders,
 	}
 	return looking{
-		holder: d.Holder, record: d.Record, past: d.Client, observing: observing, borders: borders, driving: driving,
+		holder: d.Holder, record: d.Record, known: record.Known{Cache: d.Client}, past: d.Client, observing: observing, borders: borders, driving: driving,
 		status: p.status, telling: telling, withdrawal: withdrawal{telling},
 		beside: beside{
 			looks: &d.looks, calls: &d.calls, probers: &d.probers, live: &d.live, asks: &d.asks, maps: &d.maps, reaches: &d.reaches,
