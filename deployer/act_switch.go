@@ -29,7 +29,8 @@ type switchAct struct {
 // baseline of its proof.
 func (act switchAct) do(ctx context.Context, a *attempt) (pause, error) {
 	m, measured := &a.rel.Status.Milestones, act.measuring.measured(a)
-	if m.SwitchIntendedAt == nil {
+	intending := m.SwitchIntendedAt == nil
+	if intending {
 		if full := act.measuring.baseline(a, measured); !full.IsZero() {
 			return waitsForBaseline(a, measured, full), nil
 		}
@@ -37,31 +38,18 @@ func (act switchAct) do(ctx context.Context, a *attempt) (pause, error) {
 			return pause{}, err
 		}
 	}
-	has := act.routes.Ports(ctx, a.bg, a.target()) // beside the stamp
-	intending := m.SwitchIntendedAt == nil
-	var told func() (track.News, error)
+	has, stamped := act.routes.Ports(ctx, a.bg, a.target()), act.preparing.stamp(ctx, a, a.o.Target)
 	if intending {
-		told = act.preparing.events(ctx, a)
-	}
-	// A stamp that is there is looked at beside the record of the intent. If it is not as it should be,
-	// the intent has no patch, as after a crash.
-	stamped, beside := act.preparing.stamp(ctx, a, a.o.Target), intending && stampedBefore(a, a.o.Target)
-	if !beside {
-		if p, err := stamped(); err != nil || p.rests() {
-			return p, err
-		}
-		if err := has.Err(); err != nil && intending {
-			return pause{}, err
-		}
-	}
-	if intending {
-		act.preparing.noteEvents(ctx, a, told)
-		now := metav1.NewTime(a.o.Now)
-		m.SwitchIntendedAt = &now
-		if measured != nil {
-			act.measuring.checkpoint(a, measured)
-		}
-		if err := act.save(ctx, a); err != nil {
+		told := act.preparing.events(ctx, a)
+		if !stampedBefore(a, a.o.Target) {
+			if p, err := stamped(); err != nil || p.rests() {
+				return p, err
+			}
+			if err := has.Err(); err != nil {
+				return pause{}, err
+			}
+		} // Otherwise they are only looked at, beside the record. An intent without a patch is as after a crash.
+		if err := act.intend(ctx, a, measured, told); err != nil {
 			return pause{}, err
 		}
 	}
@@ -84,6 +72,17 @@ func (act switchAct) do(ctx context.Context, a *attempt) (pause, error) {
 		return pause{}, err
 	}
 	return pause{}, act.status.saveApplication(ctx, a.work)
+}
+
+// intend records that users are about to be moved, and what was so right before.
+func (act switchAct) intend(ctx context.Context, a *attempt, measured *measurement, told func() (track.News, error)) error {
+	act.preparing.noteEvents(ctx, a, told)
+	now := metav1.NewTime(a.o.Now)
+	a.rel.Status.Milestones.SwitchIntendedAt = &now
+	if measured != nil {
+		act.measuring.checkpoint(a, measured)
+	}
+	return act.save(ctx, a)
 }
 
 // translates checks, right before a switch, whether Google's controller can take it up, since
