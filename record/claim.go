@@ -85,6 +85,7 @@ func (r *Record) UpdateApplication(ctx context.Context, bg *v1alpha1.BlueGreen) 
 	if err := FitApplication(&bg.Status); err != nil {
 		return fmt.Errorf("bluegreen %s/%s: %w", bg.Namespace, bg.Name, err)
 	}
+	bg.ManagedFields = nil // the API server keeps its own
 	err := r.Client.Status().Update(ctx, bg, client.FieldOwner(v1alpha1.DeployerManager))
 	if apierrors.IsConflict(err) {
 		return fmt.Errorf("bluegreen %s/%s: %w", bg.Namespace, bg.Name, ErrHeld)
@@ -111,11 +112,15 @@ func (r *Record) UpdateRelease(ctx context.Context, rel *v1alpha1.Release, read 
 	if err := FitRelease(&rel.Status); err != nil {
 		return fmt.Errorf("release %s/%s: %w", rel.Namespace, rel.Name, err)
 	}
+	rel.ManagedFields = nil // the API server keeps its own
 	for {
+		asked := time.Now()
 		err := r.Client.Status().Update(ctx, rel, client.FieldOwner(v1alpha1.DeployerManager))
 		if err == nil {
+			r.lately.note(rel, asked)
 			return nil
 		}
+		r.lately.forget(rel.UID) // somebody has written it, or nobody knows
 		if tooLarge(err) {
 			return fmt.Errorf("the status of release %s/%s: %w: %w", rel.Namespace, rel.Name, ErrTooLarge, err)
 		}

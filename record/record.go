@@ -56,6 +56,8 @@ type Record struct {
 	// Crowded reports whether so many releases are on their way to their users that publishing
 	// gives way to them, see [Record.Watch]. Optional. Set it before Watch.
 	Crowded func() bool
+
+	lately versions
 }
 
 // ErrIdentity says that a release of that name exists and asks for something else. The
@@ -173,9 +175,11 @@ func releases(ctx context.Context, from client.Reader, app types.NamespacedName,
 	return list.Items, nil
 }
 
-// Work returns the releases of an application for the deployer, newest first. Unfinished
-// releases are read now; finished ones, which no longer change, come from the cache. A
-// watch reports a release that the cache lacks.
+// Work returns the releases of an application for the deployer, newest first. Finished
+// ones, which no longer change, come from the cache. Unfinished ones are read now, unless
+// this process has read or written them within the last 5 s and the cache has that very
+// version: then somebody may have changed them in this moment, but an act is preceded by a
+// write, which is refused if so. A watch reports a release that the cache lacks.
 func (r *Record) Work(ctx context.Context, app types.NamespacedName) ([]v1alpha1.Release, error) {
 	known, err := Known{r.Client}.Releases(ctx, app)
 	if err != nil {
@@ -183,17 +187,20 @@ func (r *Record) Work(ctx context.Context, app types.NamespacedName) ([]v1alpha1
 	}
 	var now []v1alpha1.Release
 	for i := range known {
-		if known[i].Status.Phase.Finished() {
+		if known[i].Status.Phase.Finished() || r.lately.has(&known[i], time.Now()) {
 			now = append(now, known[i])
 			continue
 		}
+		asked := time.Now()
 		rel, err := r.Release(ctx, client.ObjectKeyFromObject(&known[i]))
 		if apierrors.IsNotFound(err) {
+			r.lately.forget(known[i].UID)
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
+		r.lately.note(rel, asked)
 		now = append(now, *rel)
 	}
 	return now, nil
