@@ -23,7 +23,7 @@ func (in *Inbox) comment(ctx context.Context, d *v1alpha1.Delivery) error {
 	if len(apps) == 0 {
 		return nil // the grant was removed: no request to GitHub
 	}
-	has, err := in.permissions.ask(ctx, in.GitHub, d.Spec.Repository, c.Author)
+	has, now, err := in.permissions.ask(ctx, in.GitHub, d.Spec.Repository, c.Author)
 	if err != nil {
 		return err
 	}
@@ -32,6 +32,7 @@ func (in *Inbox) comment(ctx context.Context, d *v1alpha1.Delivery) error {
 		return nil
 	}
 	r := &responder{in: in, d: d, eyes: d.Status.Attempts > 1}
+	defer r.settle()
 	if c.TooLong {
 		return in.tooLong(ctx, r, has)
 	}
@@ -48,7 +49,12 @@ func (in *Inbox) comment(ctx context.Context, d *v1alpha1.Delivery) error {
 	if typed == nil {
 		return nil
 	}
-	allowed, err := in.permit(ctx, r, *typed)
+	if !now && !typed.Verb.OnlyReads() {
+		if has, err = in.GitHub.Permission(ctx, d.Spec.Repository, c.Author); err != nil {
+			return err
+		}
+	}
+	allowed, err := in.permit(ctx, r, *typed, has)
 	if err != nil || !allowed {
 		return err
 	}
@@ -72,21 +78,17 @@ func (in *Inbox) suggest(ctx context.Context, r *responder, near *command.NearMi
 	return r.refuse(ctx, near.Fact())
 }
 
-// permit asks GitHub what the author may do now, whatever the cache says. A command that
-// only reads needs no permission: whoever may comment may also read the answer.
-func (in *Inbox) permit(ctx context.Context, r *responder, typed command.Command) (bool, error) {
+// permit decides by what the author may do now, not by the cache. A command that only reads
+// needs no permission: whoever may comment may also read the answer.
+func (in *Inbox) permit(ctx context.Context, r *responder, typed command.Command, has string) (bool, error) {
 	if typed.Verb.OnlyReads() {
 		return true, nil
-	}
-	author, repository := r.comment().Author, r.d.Spec.Repository
-	has, err := in.GitHub.Permission(ctx, repository, author)
-	if err != nil {
-		return false, err
 	}
 	if githubapp.MayWrite(has) {
 		r.seen(ctx)
 		return true, nil
 	}
-	return false, r.refuse(ctx,
-		command.Fact{Code: command.CodeForbidden, Args: command.Args{Repository: repository, Permission: has, Next: []command.Command{typed}}})
+	return false, r.refuse(ctx, command.Fact{
+		Code: command.CodeForbidden, Args: command.Args{Repository: r.d.Spec.Repository, Permission: has, Next: []command.Command{typed}},
+	})
 }

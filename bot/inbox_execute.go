@@ -38,7 +38,10 @@ func (in *Inbox) execute(ctx context.Context, r *responder, typed command.Comman
 			return err
 		}
 		s.Applications = apps
-		d := command.Decide(s)
+		d, err := in.decide(ctx, s)
+		if err != nil {
+			return err
+		}
 		if !typed.Verb.OnlyReads() {
 			return execution{in}.carryOut(ctx, r, s, d)
 		}
@@ -53,6 +56,19 @@ func (in *Inbox) execute(ctx context.Context, r *responder, typed command.Comman
 	}
 	r.react(ctx, githubapp.ReactionDone)
 	return nil
+}
+
+// decide decides a command. It refuses none because the cache lacks a release that has just been made.
+func (in *Inbox) decide(ctx context.Context, s command.Situation) (command.Decision, error) {
+	d := command.Decide(s)
+	if !d.Refused {
+		return d, nil
+	}
+	var err error
+	if s.Releases, err = in.Record.Releases(ctx, key(s.App.Namespace, s.App.Name)); err != nil {
+		return d, fmt.Errorf("listing the releases of %s/%s: %w", s.App.Namespace, s.App.Name, err)
+	}
+	return command.Decide(s), nil
 }
 
 // pullRequest reads the pull request of a command, if the command is about it.
@@ -76,9 +92,9 @@ func (in *Inbox) situation(ctx context.Context, d *v1alpha1.Delivery, typed comm
 		return command.Situation{}, fmt.Errorf("reading the application %s/%s: %w", app.Namespace, app.Name, err)
 	}
 	app = *now
-	releases, err := in.Record.Releases(ctx, key(app.Namespace, app.Name))
+	releases, err := in.Record.Work(ctx, key(app.Namespace, app.Name))
 	if err != nil {
-		return command.Situation{}, fmt.Errorf("listing the releases of %s/%s: %w", app.Namespace, app.Name, err)
+		return command.Situation{}, fmt.Errorf("reading the releases of %s/%s: %w", app.Namespace, app.Name, err)
 	}
 	s := command.Situation{
 		Command: typed, PullRequest: pr, By: c.Author, App: app, Releases: releases,

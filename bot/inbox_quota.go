@@ -21,18 +21,18 @@ type permissions struct {
 	known expiring[string, string]
 }
 
-// ask returns what somebody may do, or could do within the last minute.
-func (p *permissions) ask(ctx context.Context, github *githubapp.Client, repository, login string) (string, error) {
+// ask returns what somebody may do, or could do within the last minute; now says that GitHub was
+// asked for it.
+func (p *permissions) ask(ctx context.Context, github *githubapp.Client, repository, login string) (has string, now bool, err error) {
 	who := strings.ToLower(repository + " " + login)
 	if has, _, found := p.known.get(who, permissionLife); found {
-		return has, nil
+		return has, false, nil
 	}
-	has, err := github.Permission(ctx, repository, login)
-	if err != nil {
-		return "", err
+	if has, err = github.Permission(ctx, repository, login); err != nil {
+		return "", false, err
 	}
 	p.known.put(who, has)
-	return has, nil
+	return has, true, nil
 }
 
 // How many comments by people without permission are answered in an hour. Each answer is

@@ -106,6 +106,10 @@ func (m *memoryRecord) Application(_ context.Context, key types.NamespacedName) 
 	return nil, bot.ErrNotFound
 }
 
+func (m *memoryRecord) Work(ctx context.Context, app types.NamespacedName) ([]v1alpha1.Release, error) {
+	return m.Releases(ctx, app)
+}
+
 func (m *memoryRecord) Releases(_ context.Context, app types.NamespacedName) ([]v1alpha1.Release, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

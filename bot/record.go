@@ -23,7 +23,12 @@ type Record interface {
 	// Application returns one application, or ErrNotFound.
 	Application(ctx context.Context, key types.NamespacedName) (*v1alpha1.BlueGreen, error)
 
-	// Releases returns the releases of an application, newest first.
+	// Work returns the releases of an application, newest first: those that are not finished
+	// as they are now. It may lack one that was made in this moment.
+	Work(ctx context.Context, app types.NamespacedName) ([]v1alpha1.Release, error)
+
+	// Releases returns the releases of an application, newest first, and lacks none. It costs
+	// as much as the namespace has releases.
 	Releases(ctx context.Context, app types.NamespacedName) ([]v1alpha1.Release, error)
 
 	// Submit stores a release durably under its deterministic name. If the name exists, it

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -21,6 +22,8 @@ type responder struct {
 	in   *Inbox
 	d    *v1alpha1.Delivery
 	eyes bool // the eyes were set
+
+	looking sync.WaitGroup // until the eyes are set
 }
 
 func (r *responder) comment() *v1alpha1.DeliveredComment { return r.d.Spec.Comment }
@@ -28,16 +31,23 @@ func (r *responder) comment() *v1alpha1.DeliveredComment { return r.d.Spec.Comme
 // again reports whether an earlier attempt may have done something.
 func (r *responder) again() bool { return r.d.Status.Attempts > 1 }
 
-// seen shows at once that the command was read, if its author may give it.
+// seen shows at once that the command was read, if its author may give it. The command does not wait
+// for that.
 func (r *responder) seen(ctx context.Context) {
 	r.eyes = true
-	if err := r.in.GitHub.React(ctx, r.d.Spec.Repository, r.comment().ID, githubapp.ReactionSeen); err != nil {
-		r.in.Log.InfoContext(ctx, "reaction not set", "comment", r.comment().ID, "error", err)
-	}
+	r.looking.Go(func() {
+		if err := r.in.GitHub.React(ctx, r.d.Spec.Repository, r.comment().ID, githubapp.ReactionSeen); err != nil {
+			r.in.Log.InfoContext(ctx, "reaction not set", "comment", r.comment().ID, "error", err)
+		}
+	})
 }
+
+// settle waits until nothing that the responder began is under way.
+func (r *responder) settle() { r.looking.Wait() }
 
 // react replaces the eyes by the result.
 func (r *responder) react(ctx context.Context, content string) {
+	r.settle()
 	err := r.in.GitHub.React(ctx, r.d.Spec.Repository, r.comment().ID, content)
 	if err == nil && r.eyes {
 		err = r.in.GitHub.Unreact(ctx, r.d.Spec.Repository, r.comment().ID, githubapp.ReactionSeen)

@@ -148,7 +148,7 @@ func (s *Sweep) branches(ctx context.Context) error {
 }
 
 func (s *Sweep) head(ctx context.Context, app *v1alpha1.BlueGreen) error {
-	releases, err := s.Record.Releases(ctx, key(app.Namespace, app.Name))
+	releases, err := s.Record.Work(ctx, key(app.Namespace, app.Name))
 	if err != nil || len(releases) == 0 {
 		return err
 	}

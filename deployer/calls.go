@@ -77,6 +77,7 @@ type turn struct {
 	calls map[question]*call // guarded by of.mu
 
 	waitsSince time.Time // of a wait that is not recorded yet
+	waits      v1alpha1.Waiting
 
 	failures int
 	until    time.Time // of the back-off

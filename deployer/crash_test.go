@@ -145,7 +145,7 @@ func TestEveryEffectMayFail(t *testing.T) {
 func slice(t *testing.T) (ran, of int) {
 	t.Helper()
 	// A slice takes three minutes at most, and has cells of each way, because three does not divide this.
-	const days = 13
+	const days = 17
 	day := time.Now().YearDay()
 	switch value := os.Getenv("CRASH_CELLS"); value {
 	case "all":

@@ -20,8 +20,8 @@ func (d driving) rest(ctx context.Context, a *attempt) error {
 		t.waitsSince = time.Time{}
 		return d.save(ctx, a)
 	}
-	if t.waitsSince.IsZero() {
-		t.waitsSince = a.o.Now
+	if waits := kindOf(a.rel.Status.Waiting); t.waitsSince.IsZero() || waits != t.waits {
+		t.waitsSince, t.waits = a.o.Now, waits
 	}
 	if lasted := t.waitsSince.Add(passing); a.o.Now.Before(lasted) {
 		a.wakeAt(lasted)
@@ -29,6 +29,14 @@ func (d driving) rest(ctx context.Context, a *attempt) error {
 	}
 	t.waitsSince = time.Time{}
 	return d.save(ctx, a)
+}
+
+// kindOf is a wait without how far it is.
+func kindOf(w *v1alpha1.Waiting) v1alpha1.Waiting {
+	if w == nil {
+		return v1alpha1.Waiting{}
+	}
+	return v1alpha1.Waiting{For: w.For, Because: w.Because}
 }
 
 // onlyWaits reports whether nothing has changed but what a release waits for.

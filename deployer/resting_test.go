@@ -30,6 +30,10 @@ func TestAWaitIsRecordedOnceItHasLasted(t *testing.T) {
 			st.Timeline[0].Message = st.Message
 		}
 	}
+	endpoints := func(st *v1alpha1.ReleaseStatus) {
+		st.Message, st.Waiting = "waits for endpoints", &v1alpha1.Waiting{For: v1alpha1.WaitsForLoadBalancer, Because: v1alpha1.BecauseEndpoints}
+		st.Timeline[0].Message = st.Message
+	}
 	built := func(st *v1alpha1.ReleaseStatus) {
 		st.Milestones.Built = &v1alpha1.BuiltMilestone{Image: "shop@sha256:1"}
 	}
@@ -43,6 +47,7 @@ func TestAWaitIsRecordedOnceItHasLasted(t *testing.T) {
 		"it lasts":              {{0, pods(1), 0}, {passing, pods(1), 1}, {2 * passing, pods(1), 1}},
 		"it changes and lasts":  {{0, pods(0), 0}, {passing / 2, pods(1), 0}, {passing, pods(2), 1}, {passing + 1, pods(1), 1}},
 		"the next one is new":   {{0, pods(0), 0}, {passing, pods(0), 1}, {10 * passing, pods(1), 1}, {11 * passing, pods(1), 2}},
+		"another one comes":     {{0, pods(1), 0}, {passing, endpoints, 0}, {2*passing - 1, endpoints, 0}, {2 * passing, endpoints, 1}},
 		"something else starts": {{0, pods(0), 0}, {1, built, 1}, {passing, pods(1), 1}, {2 * passing, pods(1), 2}},
 	} {
 		t.Run(name, func(t *testing.T) {
