@@ -260,6 +260,14 @@ type behind struct {
 	app      *v1alpha1.BlueGreen  // an old state; nil: the present state
 	list     []v1alpha1.BlueGreen // an old list; nil: the present one
 	releases bool                 // no release is visible yet
+	cache    bool                 // the cache has no release yet
+}
+
+func (b *behind) Work(ctx context.Context, app types.NamespacedName) ([]v1alpha1.Release, error) {
+	if b.cache {
+		return nil, nil
+	}
+	return b.Releases(ctx, app)
 }
 
 func (b *behind) Applications(ctx context.Context, repository string, id int64) ([]v1alpha1.BlueGreen, error) {

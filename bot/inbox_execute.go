@@ -58,10 +58,11 @@ func (in *Inbox) execute(ctx context.Context, r *responder, typed command.Comman
 	return nil
 }
 
-// decide decides a command. It refuses none because the cache lacks a release that has just been made.
+// decide decides a command. None does nothing because the cache lacks a release that has just been
+// made.
 func (in *Inbox) decide(ctx context.Context, s command.Situation) (command.Decision, error) {
 	d := command.Decide(s)
-	if !d.Refused {
+	if d.Acts() || s.Command.Verb.OnlyReads() {
 		return d, nil
 	}
 	var err error

@@ -2,9 +2,14 @@ package bot_test
 
 import (
 	"bytes"
+	"context"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot/bottest"
@@ -281,4 +286,48 @@ func TestACommentPromotesACanaryByOneStep(t *testing.T) {
 		t.Errorf("after /promote 100 the promotions are %+v", got.Promotions)
 	}
 	w.expectSaid(pr.Number, w.writer, "/promote", "+1", "was promoted by wanda already")
+}
+
+// A rollback waits for GitHub as seldom as possible: for the permission of who asks, and for the pull
+// request. It does not wait for the reaction that shows that it was read.
+func TestRollbackAsksGitHubTwiceAndWaitsForNoReaction(t *testing.T) {
+	w := newWorld(t)
+	pr, _, _ := released(w)
+	react := "/repos/{owner}/{repo}/issues/comments/{comment_id}/reactions"
+	w.github.Inject(githubtest.Fault{Kind: githubtest.Hang, Method: http.MethodPost, Route: react})
+	w.app.SetWebhookURL("")
+	check(t, w.inbox.Handle(t.Context(), commentOf(w, pr.Number, w.writer, "/rollback")))
+	before := len(w.github.Requests())
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		w.work(ctx)
+	}()
+	for len(w.all()) < 2 && ctx.Err() == nil { // while GitHub does not answer to the reaction
+		time.Sleep(time.Millisecond)
+	}
+	stop()
+	<-ended
+	var reads []string
+	for _, r := range w.github.Requests()[before:] {
+		if r.Method == http.MethodGet && r.Route != "/repos/{owner}/{repo}/installation" { // that one is asked once
+			reads = append(reads, r.Route)
+		}
+	}
+	want := []string{"/repos/{owner}/{repo}/collaborators/{username}/permission", "/repos/{owner}/{repo}/pulls/{pull_number}"}
+	if diff := cmp.Diff(want, reads); diff != "" {
+		t.Errorf("what was read (-want +got):\n%s", diff)
+	}
+}
+
+// The cache may lack what has just been made. A command does nothing only if all releases say so.
+func TestNoCommandIsRefusedForWhatTheCacheLacks(t *testing.T) {
+	w := newWorld(t)
+	pr, _ := waiting(w)
+	w.inbox.Record = &behind{memoryRecord: w.record, cache: true}
+	w.expectSaid(pr.Number, w.writer, "/cancel", "rocket", "is being cancelled")
+	if w.only().Spec.Cancel == nil {
+		t.Error("the release that the cache lacks is not cancelled")
+	}
 }

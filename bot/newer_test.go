@@ -33,6 +33,10 @@ func (n newerRecord) Releases(context.Context, types.NamespacedName) ([]v1alpha1
 	return nil, fmt.Errorf("listing: %w", &v1alpha1.NewerFormatError{Object: "release shop/a", Format: v1alpha1.Format + 1})
 }
 
+func (n newerRecord) Work(ctx context.Context, app types.NamespacedName) ([]v1alpha1.Release, error) {
+	return n.Releases(ctx, app)
+}
+
 func (n newerRecord) Submit(_ context.Context, rel *v1alpha1.Release) (*v1alpha1.Release, bool, error) {
 	return nil, false, fmt.Errorf("submitting: %w",
 		&v1alpha1.NewerFormatError{Object: "bluegreen " + rel.Namespace, Format: v1alpha1.Format + 1})

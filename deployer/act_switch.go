@@ -38,22 +38,20 @@ func (act switchAct) do(ctx context.Context, a *attempt) (pause, error) {
 			return pause{}, err
 		}
 	}
-	has, stamped := act.routes.Ports(ctx, a.bg, a.target()), act.preparing.stamp(ctx, a, a.o.Target)
+	has := act.routes.Ports(ctx, a.bg, a.target())
+	var stamped func() (pause, error)
+	if !intending || stampedBefore(a, a.o.Target) { // then it is only looked at, beside the record
+		stamped = act.preparing.stamp(ctx, a, a.o.Target)
+	}
 	if intending {
-		told := act.preparing.events(ctx, a)
-		if !stampedBefore(a, a.o.Target) {
-			if p, err := stamped(); err != nil || p.rests() {
-				return p, err
-			}
-			if err := has.Err(); err != nil {
-				return pause{}, err
-			}
-		} // Otherwise they are only looked at, beside the record. An intent without a patch is as after a crash.
-		if err := act.intend(ctx, a, measured, told); err != nil {
+		if err := act.intend(ctx, a, measured, act.preparing.events(ctx, a)); err != nil {
 			return pause{}, err
 		}
 	}
-	if p, err := stamped(); err != nil || p.rests() {
+	if stamped == nil {
+		stamped = act.preparing.stamp(ctx, a, a.o.Target)
+	}
+	if p, err := stamped(); err != nil || p.rests() { // the intent has no patch, as after a crash
 		return p, err
 	}
 	act.measuring.moving(a, measured)

@@ -24,6 +24,11 @@ type Decision struct {
 	AskedBefore bool `json:"-"`
 }
 
+// Acts reports whether the decision changes anything.
+func (d Decision) Acts() bool {
+	return d.Submit != nil || d.Approve != nil || d.Promote != nil || d.Cancel != nil || d.Lock != nil || d.Unlock != nil
+}
+
 // ReleaseApproval sets the approval of a release.
 type ReleaseApproval struct {
 	Release  string // its name

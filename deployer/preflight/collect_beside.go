@@ -104,7 +104,7 @@ func (c *Collector) readChanged(ctx context.Context, from Sources, f *Facts, liv
 // readUnlistedDeployments adds the Deployments of a repository's images that no application names.
 func readUnlistedDeployments(ctx context.Context, from Sources, f *Facts, repository string) error {
 	var list appsv1.DeploymentList
-	if err := index.List(ctx, from.Cached, &list, f.App.Namespace, index.Images, repository); err != nil {
+	if err := index.List(ctx, from.Cached, &list, f.App.Namespace, index.Images, repository, client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("listing deployments that run %s: %w", repository, err)
 	}
 	for i := range list.Items {
@@ -128,7 +128,7 @@ func readUnlistedDeployments(ctx context.Context, from Sources, f *Facts, reposi
 // named reports whether any application names a part.
 func named(ctx context.Context, from Sources, namespace, part string) (bool, error) {
 	var apps v1alpha1.BlueGreenList
-	if err := index.List(ctx, from.Cached, &apps, namespace, index.Part, part); err != nil {
+	if err := index.List(ctx, from.Cached, &apps, namespace, index.Part, part, client.UnsafeDisableDeepCopy); err != nil {
 		return false, fmt.Errorf("listing bluegreens that name %s: %w", part, err)
 	}
 	return len(apps.Items) > 0, nil

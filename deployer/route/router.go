@@ -178,12 +178,6 @@ func (r *Router) Ports(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1.C
 	})}
 }
 
-// Err waits for the answer, and returns why the ports are not known.
-func (p Ports) Err() error {
-	_, err := p.service()
-	return err
-}
-
 // check reports whether the Service has every port through which the other colour is reached.
 func (p Ports) check(s track.Routes, target v1alpha1.Color) error {
 	service, err := p.service()

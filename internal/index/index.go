@@ -78,8 +78,10 @@ func Register(ctx context.Context, to client.FieldIndexer) error {
 }
 
 // List reads the objects of a namespace with a value in an index.
-func List(ctx context.Context, from client.Reader, into client.ObjectList, namespace, index, value string) error {
-	return from.List(ctx, into, client.InNamespace(namespace), client.MatchingFields{index: value})
+func List(
+	ctx context.Context, from client.Reader, into client.ObjectList, namespace, index, value string, more ...client.ListOption,
+) error {
+	return from.List(ctx, into, append(more, client.InNamespace(namespace), client.MatchingFields{index: value})...)
 }
 
 // PartsOf returns the values of [Part] that find an object's applications: those it is part
