@@ -38,7 +38,7 @@ func (in *Inbox) execute(ctx context.Context, r *responder, typed command.Comman
 			return err
 		}
 		s.Applications = apps
-		d, err := in.decide(ctx, s)
+		d, err := decide(ctx, in.Record, s)
 		if err != nil {
 			return err
 		}
@@ -60,13 +60,13 @@ func (in *Inbox) execute(ctx context.Context, r *responder, typed command.Comman
 
 // decide decides a command. None does nothing because the cache lacks a release that has just been
 // made.
-func (in *Inbox) decide(ctx context.Context, s command.Situation) (command.Decision, error) {
+func decide(ctx context.Context, from Record, s command.Situation) (command.Decision, error) {
 	d := command.Decide(s)
 	if d.Acts() || s.Command.Verb.OnlyReads() {
 		return d, nil
 	}
 	var err error
-	if s.Releases, err = in.Record.Releases(ctx, key(s.App.Namespace, s.App.Name)); err != nil {
+	if s.Releases, err = from.Releases(ctx, key(s.App.Namespace, s.App.Name)); err != nil {
 		return d, fmt.Errorf("listing the releases of %s/%s: %w", s.App.Namespace, s.App.Name, err)
 	}
 	return command.Decide(s), nil

@@ -37,7 +37,8 @@ func (d *Deployer) wire() looking {
 		borders: borders,
 	}
 	return looking{
-		holder: d.Holder, record: d.Record, known: record.Known{Cache: d.Client}, past: d.Client, observing: observing, borders: borders, driving: driving,
+		holder: d.Holder, record: d.Record, known: record.Known{Cache: d.Client}, past: d.Client, observing: observing,
+		borders: borders, driving: driving,
 		status: p.status, telling: telling, withdrawal: withdrawal{telling},
 		beside: beside{
 			looks: &d.looks, calls: &d.calls, probers: &d.probers, live: &d.live, asks: &d.asks, maps: &d.maps, reaches: &d.reaches,

@@ -1,16 +1,16 @@
 // Package record is the record over Kubernetes: it writes releases, approves and cancels
 // them, and holds the claim that lets one release at a time act.
 //
-// record.go has the releases and their set-once fields, claim.go the claim and the
-// statuses, bot.go what only the bot writes (locks, status.github, deliveries), and
+// record.go has the releases and their set-once fields, lately.go which of them need not be
+// read again, claim.go the claim and the statuses, bot.go what only the bot writes (locks, status.github, deliveries), and
 // repositories.go the ledger of repositories. fit.go limits every text and list of a
 // status. watch.go calls back when the record changes, and panic.go turns panics in such a
 // callback into events.
 //
 // Every write is a compare-and-swap or a create under a deterministic name, so two
 // processes that want the same thing end up with one of it. Reads for a decision are not
-// cached. The package neither reads nor writes what a newer version wrote:
-// [v1alpha1.NewerFormatError].
+// cached, except of a release that this process has just read or written. The package
+// neither reads nor writes what a newer version wrote: [v1alpha1.NewerFormatError].
 //
 // # Decisions
 //
