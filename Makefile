@@ -44,6 +44,7 @@ up: $(WORLD) bin/turnout bin/sandbox ## Start the whole world on this machine an
 
 .PHONY: test
 test: $(WORLD) bin/prometheus bin/turnout ## Run all tests; of the deployer's crash table the cells of the day
+	@echo "of the deployer's crash table, the cells of CRASH_CELLS=$$(date +%j)"
 	CRASH_CELLS=$$(date +%j) go test -timeout 40m ./...
 	cd sandbox && go test -count=1 -timeout 20m ./... # Go does not see that bin/turnout has changed
 	cd tools/checks && go test ./...

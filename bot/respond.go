@@ -35,9 +35,10 @@ func (r *responder) again() bool { return r.d.Status.Attempts > 1 }
 // for that.
 func (r *responder) seen(ctx context.Context) {
 	r.eyes = true
+	repository, comment := r.d.Spec.Repository, r.comment().ID
 	r.looking.Go(func() {
-		if err := r.in.GitHub.React(ctx, r.d.Spec.Repository, r.comment().ID, githubapp.ReactionSeen); err != nil {
-			r.in.Log.InfoContext(ctx, "reaction not set", "comment", r.comment().ID, "error", err)
+		if err := r.in.GitHub.React(ctx, repository, comment, githubapp.ReactionSeen); err != nil {
+			r.in.Log.InfoContext(ctx, "reaction not set", "comment", comment, "error", err)
 		}
 	})
 }

@@ -57,19 +57,9 @@ type looking struct {
 	withdrawal  withdrawal
 }
 
-// foundReleases are an application's, or why they cannot be read.
-type foundReleases struct {
-	releases []v1alpha1.Release
-	err      error
-}
-
 // look reads an application and does what is due. It returns when to look again.
 func (l looking) look(ctx context.Context, log *slog.Logger, key client.ObjectKey) (time.Duration, error) {
-	released := make(chan foundReleases, 1)
-	go func() { // beside the application: no look waits for one after the other
-		all, err := l.record.Work(ctx, key)
-		released <- foundReleases{all, err}
-	}()
+	released := aside(func() ([]v1alpha1.Release, error) { return l.record.Work(ctx, key) })
 	routesOf := l.routesAhead(ctx, key)
 	bg, err := l.record.Application(ctx, key)
 	if apierrors.IsNotFound(err) || err == nil && bg.DeletionTimestamp != nil {
@@ -79,23 +69,23 @@ func (l looking) look(ctx context.Context, log *slog.Logger, key client.ObjectKe
 	if err != nil {
 		return 0, err
 	}
-	found := <-released
-	if found.err != nil {
-		return 0, found.err
+	releases, err := released()
+	if err != nil {
+		return 0, err
 	}
 	routes, err := routesOf(bg)
 	if err != nil {
 		return 0, err
 	}
-	o, err := l.observing.application(ctx, bg, found.releases, routes)
+	o, err := l.observing.application(ctx, bg, releases, routes)
 	if err != nil {
 		return 0, err
 	}
 	before := bg.DeepCopy()
-	noteMixed(bg, o, found.releases)
-	l.beside.hear(bg, found.releases)
+	noteMixed(bg, o, releases)
+	l.beside.hear(bg, releases)
 	w := &work{log: log, bg: bg, o: o, before: before}
-	w.releases = l.recordable(w, found.releases)
+	w.releases = l.recordable(w, releases)
 	if err := l.run(ctx, w); err != nil {
 		if errors.Is(err, record.ErrTooLarge) {
 			l.telling.warn(w, "TooLarge", err.Error())
@@ -114,21 +104,12 @@ func (l looking) routesAhead(ctx context.Context, key client.ObjectKey) func(bg 
 	if err != nil || !l.holds(known) {
 		return observe
 	}
-	type answer struct {
-		routes track.Routes
-		err    error
-	}
-	read := make(chan answer, 1) // nobody may ask
-	go func() {
-		routes, err := observe(known)
-		read <- answer{routes, err}
-	}()
+	read := aside(func() (track.Routes, error) { return observe(known) })
 	return func(bg *v1alpha1.BlueGreen) (track.Routes, error) {
 		if !l.holds(bg) || bg.UID != known.UID || bg.Generation != known.Generation { // it may name another Ingress
 			return observe(bg)
 		}
-		a := <-read
-		return a.routes, a.err
+		return read()
 	}
 }
 

@@ -28,19 +28,8 @@ func (p preparing) events(ctx context.Context, a *attempt) (told func() (track.N
 	if !a.o.OnGCE() {
 		return func() (track.News, error) { return track.News{}, nil }
 	}
-	type answer struct {
-		news track.News
-		err  error
-	}
-	bg, read := a.bg.DeepCopy(), make(chan answer, 1) // nobody may ask
-	go func() {
-		news, err := p.routes.News(ctx, bg, "")
-		read <- answer{news, err}
-	}()
-	return func() (track.News, error) {
-		a := <-read
-		return a.news, a.err
-	}
+	bg := a.bg.DeepCopy()
+	return aside(func() (track.News, error) { return p.routes.News(ctx, bg, "") })
 }
 
 // noteEvents records which events exist, right before a patch of the Ingress. If they cannot be
@@ -84,8 +73,8 @@ const stampPatience = time.Second
 // switch's conditions were checked before; if the Deployment has been written since, they are checked
 // again. Nothing else delays a rollback. The result waits for the end, and may be asked again.
 func (p preparing) stamp(ctx context.Context, a *attempt, side track.Side) func() (pause, error) {
-	bg, release, log, stamped := *a.bg, a.rel.Name, a.log, make(chan error, 1) // nobody may ask
-	go func() {
+	bg, release, log := *a.bg, a.rel.Name, a.log
+	ended := aside(func() (struct{}, error) {
 		err := p.workloads.HoldMinimum(ctx, &bg, side, release)
 		if err != nil && !apierrors.IsConflict(err) {
 			log.WarnContext(ctx, "the autoscaler's minimum cannot be raised", "autoscaler", side.Autoscaler.Name, "error", err)
@@ -94,9 +83,12 @@ func (p preparing) stamp(ctx context.Context, a *attempt, side track.Side) func(
 		if err == nil {
 			err = p.workloads.Stamp(ctx, &bg, side, release)
 		}
-		stamped <- err
-	}()
-	return sync.OnceValues(func() (pause, error) { return p.stamped(a, side, <-stamped) })
+		return struct{}{}, err
+	})
+	return sync.OnceValues(func() (pause, error) {
+		_, err := ended()
+		return p.stamped(a, side, err)
+	})
 }
 
 // stampedBefore reports whether a colour has its stamp, and no autoscaler that needs one, so that

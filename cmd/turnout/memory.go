@@ -7,8 +7,7 @@ import (
 )
 
 // giveBackEvery is how often unused memory goes back to the system. Go returns it over minutes, and
-// keeps as much as is in use, for the next peak; but most of the time nothing happens. Doing it costs a
-// tenth of a second of a processor with 1,000 applications.
+// keeps as much as is in use, for the next peak; but most of the time nothing happens.
 const giveBackEvery = time.Minute
 
 // giveBackMemory returns unused memory to the system, until ctx ends.
