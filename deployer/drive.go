@@ -113,7 +113,7 @@ func (d driving) advance(ctx context.Context, a *attempt, only v1alpha1.Step) er
 }
 
 // begin fixes which colours the release concerns. From then on no step uses live or idle. It is
-// saved with the first step, before that acts; see savesItself.
+// saved with the first step, before that acts; the build saves it itself.
 func (d driving) begin(ctx context.Context, a *attempt, only v1alpha1.Step) {
 	st := &a.rel.Status
 	if st.Version == "" {
@@ -172,7 +172,7 @@ func (d driving) take(ctx context.Context, a *attempt, s track.Row) (bool, error
 	if until, why := a.turn.held(a.o.Now); why != nil {
 		return d.timing.tryAgain(a, s.Name, why, until), nil
 	}
-	if claimed := a.rel.Status.Milestones.ClaimedAt; claimed != nil && a.saved.Milestones.ClaimedAt == nil && !savesItself(s.Name) {
+	if claimed := a.rel.Status.Milestones.ClaimedAt; claimed != nil && a.saved.Milestones.ClaimedAt == nil && s.Name != v1alpha1.StepBuild {
 		if err := d.save(ctx, a); err != nil {
 			return false, err
 		}
@@ -183,9 +183,6 @@ func (d driving) take(ctx context.Context, a *attempt, s track.Row) (bool, error
 	}
 	return d.noteOutcome(ctx, a, s.Name, p, err)
 }
-
-// savesItself reports whether a step's act saves the release before it does anything.
-func savesItself(s v1alpha1.Step) bool { return s == v1alpha1.StepBuild || s == v1alpha1.StepSwitch }
 
 // noteOutcome records the result of a step's act.
 func (d driving) noteOutcome(ctx context.Context, a *attempt, s v1alpha1.Step, p pause, err error) (bool, error) {
