@@ -3,11 +3,12 @@ package bot_test
 import (
 	"bytes"
 	"context"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -299,13 +300,21 @@ func TestRollbackAsksGitHubTwiceAndWaitsForNoReaction(t *testing.T) {
 	check(t, w.inbox.Handle(t.Context(), commentOf(w, pr.Number, w.writer, "/rollback")))
 	before := len(w.github.Requests())
 	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan struct{})
+	submitted, ended := make(chan bool, 1), make(chan struct{})
+	over := &noticing{text: "reaction not set"}
+	w.inbox.Log = slog.New(slog.NewTextHandler(over, nil))
+	w.inbox.Record = &announcing{w.record, over, submitted}
 	go func() {
 		defer close(ended)
 		w.work(ctx)
 	}()
-	for len(w.all()) < 2 && ctx.Err() == nil { // while GitHub does not answer to the reaction
-		time.Sleep(time.Millisecond)
+	select {
+	case late := <-submitted:
+		if late {
+			t.Error("the rollback was made only once the reaction was given up")
+		}
+	case <-ended:
+		t.Error("the rollback was not made")
 	}
 	stop()
 	<-ended
@@ -319,6 +328,31 @@ func TestRollbackAsksGitHubTwiceAndWaitsForNoReaction(t *testing.T) {
 	if diff := cmp.Diff(want, reads); diff != "" {
 		t.Errorf("what was read (-want +got):\n%s", diff)
 	}
+}
+
+// noticing is a log that notices a text.
+type noticing struct {
+	text string
+	seen atomic.Bool
+}
+
+func (n *noticing) Write(line []byte) (int, error) {
+	if bytes.Contains(line, []byte(n.text)) {
+		n.seen.Store(true)
+	}
+	return len(line), nil
+}
+
+// announcing is a record that says whether something was noticed before a release came.
+type announcing struct {
+	*memoryRecord
+	over      *noticing
+	submitted chan bool
+}
+
+func (s *announcing) Submit(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1.Release, bool, error) {
+	s.submitted <- s.over.seen.Load()
+	return s.memoryRecord.Submit(ctx, rel)
 }
 
 // The cache may lack what has just been made. A command does nothing only if all releases say so.
