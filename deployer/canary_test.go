@@ -313,7 +313,7 @@ func TestCanaryThatGoesBadUnderItsUsersIsWithdrawn(t *testing.T) {
 func TestWeightThatIsNotTakenUpIsWithdrawn(t *testing.T) {
 	t.Parallel()
 	w, g := newGatewayWorld(t, steps(5, 5, 25), manual, func(bg *v1alpha1.BlueGreen) {
-		bg.Spec.Deadlines.Confirm.Duration = 500 * time.Millisecond
+		bg.Spec.Deadlines.Confirm.Duration = 3 * time.Second // the way back must be seen within it, too
 	})
 	w.run()
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseWaiting)

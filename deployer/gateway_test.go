@@ -3,6 +3,7 @@ package deployer
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"regexp"
@@ -16,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
@@ -297,9 +299,7 @@ func TestGatewayThatStopsAcceptingAfterTheSwitchMovesUsersBack(t *testing.T) {
 // where it did, so neither colour is shrunk until a person has checked.
 func TestGatewayThatIsTakenAwayInTheMiddleIsNotTakenForOneThatFollowed(t *testing.T) {
 	t.Parallel()
-	w, g := newGatewayWorld(t, manual, func(bg *v1alpha1.BlueGreen) {
-		bg.Spec.Hold, bg.Spec.Deadlines.Confirm.Duration = duration(0), 500*time.Millisecond
-	})
+	w, g := newGatewayWorld(t, manual, func(bg *v1alpha1.BlueGreen) { bg.Spec.Hold = duration(0) })
 	w.run()
 	rel := w.await(w.submit("a"), "waits for a person", func(r *v1alpha1.Release) bool { return r.Status.Phase == v1alpha1.ReleaseWaiting })
 	g.holdInside(true)
@@ -310,6 +310,12 @@ func TestGatewayThatIsTakenAwayInTheMiddleIsNotTakenForOneThatFollowed(t *testin
 	check(t, unstructured.SetNestedSlice(u.Object, []any{parentRef("edge", "outside")}, "spec", "parentRefs"))
 	check(t, w.kube.Patch(t.Context(), u, client.MergeFrom(before)))
 	g.holdInside(false)
+	w.until("the other Gateway alone reports on the route as it is", func() bool {
+		s := w.routes()
+		return len(s.Gateway.Parents) == 1 && s.Word(s.AcceptedSince(nil)).InEffect
+	}, func() string { return fmt.Sprint(w.routes().Gateway.Parents) })
+	deadline := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"deadlines":{"confirm":"1ms"}}}`))
+	check(t, w.kube.Patch(t.Context(), w.application(), deadline))
 	rel = w.await(rel, "its end", hasEnded)
 	if f := rel.Status.Failure; f == nil || f.Reason != v1alpha1.FailedNotTakenUp || !strings.Contains(f.Message, "no longer reports on it") {
 		t.Errorf("it ended as %s: %+v", rel.Status.Phase, f)

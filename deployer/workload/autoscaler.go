@@ -8,6 +8,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/util/retry"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/track"
@@ -89,26 +90,31 @@ func (w *Workloads) RaiseMinimum(ctx context.Context, bg *v1alpha1.BlueGreen, co
 // HoldMinimum is [Workloads.RaiseMinimum] right before a release brings users to a
 // colour. It writes the autoscaler once, so that nobody who was about to restore the
 // owner's minimum still can. If the minimum is already the owner's, nobody is about to.
+//
+// It rests on nothing but its own read. So if the autoscaler changed before its patch, as with
+// each status that Kubernetes writes, it reads again, up to four times.
 func (w *Workloads) HoldMinimum(ctx context.Context, bg *v1alpha1.BlueGreen, colour track.Side, release string) error {
 	if colour.Autoscaler.Name == "" {
 		return nil
 	}
-	read, now, err := w.freshAutoscaler(ctx, bg, colour.Autoscaler.Name)
-	size := colour.Replicas
-	if err != nil || !now.Below(size) && (!now.Marked || read.GetAnnotations()[v1alpha1.SwitchAnnotation] == release) {
-		return err
-	}
-	operations := stamped(read, release)
-	if now.Below(size) {
-		size = now.Allows(size)
-		operations = append(operations,
-			operation{Op: "add", Path: markPath, Value: mark{own: now.Min, raised: size}.String()},
-			operation{Op: "add", Path: "/spec/minReplicas", Value: size})
-	}
-	if err := w.patch(ctx, read, operations); err != nil {
-		return fmt.Errorf("annotate HorizontalPodAutoscaler %s/%s for the switch of %s: %w", bg.Namespace, now.Name, release, err)
-	}
-	return nil
+	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		read, now, err := w.freshAutoscaler(ctx, bg, colour.Autoscaler.Name)
+		size := colour.Replicas
+		if err != nil || !now.Below(size) && (!now.Marked || read.GetAnnotations()[v1alpha1.SwitchAnnotation] == release) {
+			return err
+		}
+		operations := stamped(read, release)
+		if now.Below(size) {
+			size = now.Allows(size)
+			operations = append(operations,
+				operation{Op: "add", Path: markPath, Value: mark{own: now.Min, raised: size}.String()},
+				operation{Op: "add", Path: "/spec/minReplicas", Value: size})
+		}
+		if err := w.patch(ctx, read, operations); err != nil {
+			return fmt.Errorf("annotate HorizontalPodAutoscaler %s/%s for the switch of %s: %w", bg.Namespace, now.Name, release, err)
+		}
+		return nil
+	})
 }
 
 // RestoreMinimum gives a colour's autoscaler its owner's minimum back, if

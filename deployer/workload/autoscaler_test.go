@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"fmt"
 	"testing"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -184,4 +185,35 @@ func TestRaceForTheAutoscalerIsLostWithoutAWrite(t *testing.T) {
 	}
 	w.Client = plain
 	w.expectMinimum(3, "")
+}
+
+// Kubernetes' controller writes a status when it likes. A second look of the release for that would
+// come after its intent to switch, and would first have to fence the Ingress.
+func TestStatusOfTheAutoscalerDelaysNoSwitch(t *testing.T) {
+	w := autoscaled(t, 2, 9)
+	w.raise(5)
+	seen := w.observe(v1alpha1.Green)
+	plain, statuses := w.Client, int32(0)
+	w.Client = &watched{Client: plain, before: func(string) {
+		if statuses++; statuses > 2 {
+			return
+		}
+		h := &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "green"}}
+		status := fmt.Sprintf(`{"status":{"desiredReplicas":%d}}`, statuses)
+		if err := plain.Status().Patch(t.Context(), h, client.RawPatch(types.MergePatchType, []byte(status))); err != nil {
+			t.Fatal(err)
+		}
+	}}
+	if err := w.HoldMinimum(t.Context(), w.bg, seen, "a"); err != nil {
+		t.Error(err)
+	}
+	w.Client = plain
+	h := &autoscalingv2.HorizontalPodAutoscaler{}
+	if err := plain.Get(t.Context(), w.key("green"), h); err != nil {
+		t.Fatal(err)
+	}
+	if h.Annotations[v1alpha1.SwitchAnnotation] != "a" || statuses < 3 {
+		t.Errorf("after %d patches its annotations are %v", statuses, h.Annotations)
+	}
+	w.expectMinimum(5, "2 raised to 5")
 }
