@@ -43,6 +43,7 @@ type Collector struct {
 	cronJobs kept[CronJob]
 	contents kept[content]      // of ConfigMaps
 	jobs     kept[[]Unlisted]   // by namespace
+	unlisted kept[[]string]     // names of Deployments, by namespace and image repository
 	gateways kept[readGateways] // by application
 	mu       sync.Mutex
 	names    map[string]resolved

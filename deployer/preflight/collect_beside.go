@@ -49,7 +49,7 @@ func (c *Collector) readBeside(ctx context.Context, from Sources, f *Facts, at m
 		}
 	}
 	for _, repository := range repositories {
-		if err := readUnlistedDeployments(ctx, from, f, repository); err != nil {
+		if err := c.readUnlistedDeployments(ctx, from, f, repository, at); err != nil {
 			return err
 		}
 	}
@@ -101,28 +101,57 @@ func (c *Collector) readChanged(ctx context.Context, from Sources, f *Facts, liv
 	return err
 }
 
-// readUnlistedDeployments adds the Deployments of a repository's images that no application names.
-func readUnlistedDeployments(ctx context.Context, from Sources, f *Facts, repository string) error {
-	var list appsv1.DeploymentList
-	if err := index.List(ctx, from.Cached, &list, f.App.Namespace, index.Images, repository, client.UnsafeDisableDeepCopy); err != nil {
-		return fmt.Errorf("listing deployments that run %s: %w", repository, err)
+// readUnlistedDeployments adds the Deployments of a repository's images that no application names. A
+// namespace may have many with one image, so the names are kept; what is known of them is as it is now.
+func (c *Collector) readUnlistedDeployments(ctx context.Context, from Sources, f *Facts, repository string, at moment) error {
+	key := client.ObjectKey{Namespace: f.App.Namespace, Name: repository}
+	if seen := f.App.Status.ObservedGeneration; seen != 0 && seen != f.App.Generation { // it may have named one until now
+		c.unlisted.drop(key)
 	}
-	for i := range list.Items {
-		d := &list.Items[i]
-		listed, err := named(ctx, from, f.App.Namespace, index.Deployment(d.Name))
+	names, err := c.unlisted.get(key, at, func() ([]string, error) { return unlistedDeployments(ctx, from, key) })
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		var d appsv1.Deployment
+		err := from.Cached.Get(ctx, client.ObjectKey{Namespace: f.App.Namespace, Name: name}, &d)
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("reading deployment %s: %w", name, err)
+		}
+		listed, err := named(ctx, from, f.App.Namespace, index.Deployment(name))
 		if err != nil {
 			return err
 		}
 		if listed {
 			continue
 		}
-		for _, u := range starts("deployment "+d.Name, "spec.template.", d.Spec.Template.Spec) {
+		for _, u := range starts("deployment "+name, "spec.template.", d.Spec.Template.Spec) {
 			if imageref.Repository(u.Image) == repository {
 				f.Beside.Unlisted = append(f.Beside.Unlisted, u)
 			}
 		}
 	}
 	return nil
+}
+
+// unlistedDeployments are the names of the Deployments of a repository's images that no application of
+// the namespace names.
+func unlistedDeployments(ctx context.Context, from Sources, key client.ObjectKey) ([]string, error) {
+	var list appsv1.DeploymentList
+	if err := index.List(ctx, from.Cached, &list, key.Namespace, index.Images, key.Name, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("listing deployments that run %s: %w", key.Name, err)
+	}
+	var names []string
+	for i := range list.Items {
+		listed, err := named(ctx, from, key.Namespace, index.Deployment(list.Items[i].Name))
+		if err != nil {
+			return nil, err
+		}
+		if !listed {
+			names = append(names, list.Items[i].Name)
+		}
+	}
+	return names, nil
 }
 
 // named reports whether any application names a part.

@@ -4,6 +4,8 @@ import (
 	stdcmp "cmp"
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -34,6 +37,8 @@ type store struct {
 	claims    map[string]corev1.PersistentVolumeAccessMode
 	maps      map[string]map[string]string // data of ConfigMaps, by name; nil: forbidden
 	staged    *v1alpha1.Release            // that staged what is live
+	listed    []string                     // Deployments that an application names
+	named     int                          // how often it was asked whether one does
 	fails     error                        // of reading what is not cached
 	reads     []string                     // BackendConfigs and claims that were read
 }
@@ -101,9 +106,25 @@ func (s *store) Get(_ context.Context, key client.ObjectKey, into client.Object,
 func (s *store) List(_ context.Context, into client.ObjectList, options ...client.ListOption) error {
 	var o client.ListOptions
 	o.ApplyOptions(options)
+	switch list := into.(type) {
+	case *appsv1.DeploymentList:
+		for _, name := range slices.Sorted(maps.Keys(s.templates)) {
+			list.Items = append(list.Items, appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: name}})
+		}
+		return nil
+	case *v1alpha1.BlueGreenList:
+		s.named++
+		if part, _ := o.FieldSelector.RequiresExactMatch(index.Part); slices.ContainsFunc(s.listed,
+			func(name string) bool { return index.Deployment(name) == part }) {
+			list.Items = make([]v1alpha1.BlueGreen, 1)
+		}
+		return nil
+	case *batchv1.JobList, *batchv1.CronJobList:
+		return nil
+	}
 	list, ok := into.(*networkingv1.IngressList)
 	if !ok || o.FieldSelector == nil {
-		return errors.New("only ingresses are listed, and by the Service that they name")
+		return errors.New("ingresses are listed by the Service that they name")
 	}
 	list.Items = slices.DeleteFunc(slices.Clone(s.ingresses), func(i networkingv1.Ingress) bool {
 		service, _ := o.FieldSelector.RequiresExactMatch(index.Routes)
@@ -337,4 +358,47 @@ func TestOtherIngressesAreUsersUnlessTheyAreStandby(t *testing.T) {
 	if diff := cmp.Diff(Ingress{Class: "gce", ClassName: "nginx"}, f.Ingress); diff != "" {
 		t.Errorf("the Ingress (-want +got):\n%s", diff)
 	}
+}
+
+// A namespace in which a thousand Deployments have one image must not make each look slow. What
+// is said of one is as it is now.
+func TestDeploymentsOfOneImageAreNotAllJudgedAtEveryLook(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCollection(t)
+		c.good.elsewhere()
+		spec := corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "shop/app:1"}}}
+		c.good.app.Spec.Container, c.good.app.Spec.Blue.Deployment = "app", "app-blue"
+		c.store.templates = map[string]corev1.PodSpec{"app-blue": spec, "mail": spec, "search": spec}
+		c.store.listed = []string{"app-blue"}
+		for i := range 100 {
+			name := fmt.Sprintf("other-%d", i)
+			c.store.templates[name], c.store.listed = spec, append(c.store.listed, name)
+		}
+		expect := func(when string, asked int, want ...string) {
+			t.Helper()
+			c.store.named = 0
+			f, _ := c.look(true)
+			var got []string
+			for _, u := range f.Beside.Unlisted {
+				got = append(got, u.Object)
+			}
+			if diff := cmp.Diff(want, got); diff != "" || c.store.named != asked {
+				t.Errorf("%s: asked %d times, want %d; not listed (-want +got):\n%s", when, c.store.named, asked, diff)
+			}
+		}
+		expect("at first", 103+2, "deployment mail", "deployment search")
+		expect("soon after", 2, "deployment mail", "deployment search")
+		c.store.listed = append(c.store.listed, "mail")
+		expect("once an application names one", 2, "deployment search")
+		delete(c.store.templates, "search")
+		expect("once one is gone", 2)
+		c.store.templates["new"] = spec
+		expect("one is new", 2)
+		time.Sleep(keptForRelease)
+		expect("after a while", 103+1, "deployment new")
+		c.store.listed = slices.DeleteFunc(c.store.listed, func(name string) bool { return name == "other-7" })
+		c.good.app.Status.ObservedGeneration, c.good.app.Generation = 1, 2
+		expect("the application does not name one any more", 103+2, "deployment new", "deployment other-7")
+	})
 }

@@ -18,8 +18,9 @@ const (
 	forget = time.Hour
 )
 
-// kept holds what was read of objects that nothing watches: not every cluster has
-// BackendConfigs and Gateways, and claims and CronJobs are many. The zero value is ready to use.
+// kept holds what was read of objects that nothing watches, since not every cluster has
+// BackendConfigs and Gateways, and claims and CronJobs are many; and what takes long to find out. The
+// zero value is ready to use.
 type kept[T any] struct {
 	mu  sync.Mutex
 	all map[client.ObjectKey]dated[T]
@@ -54,6 +55,13 @@ func (k *kept[T]) get(key client.ObjectKey, at moment, read func() (T, error)) (
 	maps.DeleteFunc(k.all, func(_ client.ObjectKey, old dated[T]) bool { return at.now.Sub(old.at) > forget })
 	k.all[key] = dated[T]{value, at.now}
 	return value, nil
+}
+
+// drop has the next get read it again.
+func (k *kept[T]) drop(key client.ObjectKey) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.all, key)
 }
 
 // moment is when the facts are collected; soon means that a release waits for them.

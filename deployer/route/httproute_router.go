@@ -212,16 +212,16 @@ type Followed struct {
 // a Service. References with weight 0 and standby routes do not count. Kinds that the cluster
 // lacks are skipped.
 func FollowedBy(ctx context.Context, from client.Reader, namespace, service string) (Followed, error) {
-	return followers(ctx, from, namespace, service, func(u *unstructured.Unstructured) bool { return !IsStandby(u) })
+	return followers(ctx, listing(from), namespace, service, func(u *unstructured.Unstructured) bool { return !IsStandby(u) })
 }
 
 // followers are the routes that may send users to a Service, of those that are meant.
-func followers(ctx context.Context, from client.Reader, namespace, service string,
+func followers(ctx context.Context, list lister, namespace, service string,
 	meant func(*unstructured.Unstructured) bool,
 ) (Followed, error) {
 	var found Followed
 	for _, kind := range routeKinds {
-		all, everywhere, err := routesOf(ctx, from, namespace, kind)
+		all, everywhere, err := routesOf(ctx, list, namespace, kind)
 		if err != nil {
 			return Followed{}, err
 		}
@@ -239,15 +239,27 @@ func followers(ctx context.Context, from client.Reader, namespace, service strin
 	return found, nil
 }
 
+// lister lists the routes of a kind in a namespace, or in all if that is "".
+type lister func(ctx context.Context, namespace string, kind schema.GroupVersionKind) ([]unstructured.Unstructured, error)
+
+func listing(from client.Reader) lister {
+	return func(ctx context.Context, namespace string, kind schema.GroupVersionKind) ([]unstructured.Unstructured, error) {
+		list := &unstructured.UnstructuredList{}
+		list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
+		err := from.List(ctx, list, client.InNamespace(namespace))
+		return list.Items, err //nolint:wrapcheck // routesOf does
+	}
+}
+
 // routesOf lists the routes of a kind: everywhere or, if that is not allowed, in one namespace.
-func routesOf(ctx context.Context, from client.Reader, namespace string, kind schema.GroupVersionKind) (
+func routesOf(ctx context.Context, list lister, namespace string, kind schema.GroupVersionKind) (
 	routes []unstructured.Unstructured, everywhere bool, err error,
 ) {
-	list := &unstructured.UnstructuredList{}
-	list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
-	err, everywhere = from.List(ctx, list), true
+	routes, err = list(ctx, "", kind)
+	everywhere = true
 	if apierrors.IsForbidden(err) {
-		err, everywhere = from.List(ctx, list, client.InNamespace(namespace)), false
+		routes, err = list(ctx, namespace, kind)
+		everywhere = false
 	}
 	switch {
 	case meta.IsNoMatchError(err), apierrors.IsNotFound(err):
@@ -255,7 +267,7 @@ func routesOf(ctx context.Context, from client.Reader, namespace string, kind sc
 	case err != nil:
 		return nil, false, fmt.Errorf("listing %ss: %w", strings.ToLower(kind.Kind), err)
 	}
-	return list.Items, everywhere, nil
+	return routes, everywhere, nil
 }
 
 // sendsTo reports whether a route sends anybody to a Service of a namespace.

@@ -16,6 +16,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -42,7 +43,13 @@ type Router struct {
 	// asked again: first after half of Settle, then after twice as long each time, up to
 	// twice Settle. The zero value means [v1alpha1.DefaultSettle].
 	Settle time.Duration
+
+	ingresses sharing[string, []networkingv1.Ingress] // by namespace
+	routes    sharing[routesAsked, []unstructured.Unstructured]
 }
+
+// longestAnswer bounds a list that several wait for.
+const longestAnswer = 30 * time.Second
 
 // Observe reads the routes of an application.
 func (r *Router) Observe(ctx context.Context, bg *v1alpha1.BlueGreen) (track.Routes, error) {
@@ -272,18 +279,28 @@ func (r *Router) ReadyEndpoints(ctx context.Context, namespace, service string) 
 // References under a standby host that any application recorded on its Ingress do not
 // count, nor do standby routes, unless a canary's testers reach the Service by one. A colour with a referrer is never scaled down.
 func (r *Router) Referrers(ctx context.Context, namespace, service string) ([]string, error) {
-	list := &unstructured.UnstructuredList{}
-	list.SetGroupVersionKind(networkingv1.SchemeGroupVersion.WithKind("IngressList"))
-	if err := r.Reader.List(ctx, list, client.InNamespace(namespace)); err != nil {
+	ingresses, err := r.ingresses.ask(ctx, namespace, func(ctx context.Context) ([]networkingv1.Ingress, error) {
+		var list networkingv1.IngressList
+		err := r.Reader.List(ctx, &list, client.InNamespace(namespace))
+		return list.Items, err
+	})
+	if err != nil {
 		return nil, fmt.Errorf("listing ingresses of namespace %s: %w", namespace, err)
 	}
 	var found []string
-	for i := range list.Items {
-		for _, b := range Users(&list.Items[i], service) {
-			found = append(found, fmt.Sprintf("ingress %s (%s)", list.Items[i].GetName(), b))
+	for i := range ingresses {
+		if !slices.Contains(index.Services(&ingresses[i]), service) {
+			continue
+		}
+		object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&ingresses[i])
+		if err != nil {
+			return nil, fmt.Errorf("reading ingress %s: %w", ingresses[i].Name, err)
+		}
+		for _, b := range Users(&unstructured.Unstructured{Object: object}, service) {
+			found = append(found, fmt.Sprintf("ingress %s (%s)", ingresses[i].Name, b))
 		}
 	}
-	users, err := followers(ctx, r.Reader, namespace, service, func(u *unstructured.Unstructured) bool {
+	users, err := followers(ctx, r.listRoutes, namespace, service, func(u *unstructured.Unstructured) bool {
 		return !IsStandby(u) || leadsCohort(u, service)
 	})
 	if apierrors.IsForbidden(err) {
@@ -294,6 +311,19 @@ func (r *Router) Referrers(ctx context.Context, namespace, service string) ([]st
 		found = append(found, u.String())
 	}
 	return found, err
+}
+
+// routesAsked is what routes are listed: those of a kind, in a namespace or everywhere.
+type routesAsked struct {
+	namespace string
+	kind      schema.GroupVersionKind
+}
+
+// listRoutes is a [lister] for those who ask at the same time.
+func (r *Router) listRoutes(ctx context.Context, namespace string, kind schema.GroupVersionKind) ([]unstructured.Unstructured, error) {
+	return r.routes.ask(ctx, routesAsked{namespace, kind}, func(ctx context.Context) ([]unstructured.Unstructured, error) {
+		return listing(r.Reader)(ctx, namespace, kind)
+	})
 }
 
 // Users returns the places of an Ingress that send users to a Service: those outside

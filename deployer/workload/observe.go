@@ -11,7 +11,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -103,24 +102,18 @@ func split(d *appsv1.Deployment, sets []appsv1.ReplicaSet) (current *appsv1.Repl
 	slices.SortFunc(sets, func(a, b appsv1.ReplicaSet) int {
 		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
 	})
+	template := digest(&d.Spec.Template)
 	for i := range sets {
 		if !metav1.IsControlledBy(&sets[i], d) {
 			continue
 		}
-		if current == nil && sameTemplate(&d.Spec.Template, &sets[i].Spec.Template) {
+		if current == nil && digest(&sets[i].Spec.Template) == template {
 			current = &sets[i]
 			continue
 		}
 		older = append(older, sets[i])
 	}
 	return current, older
-}
-
-func sameTemplate(a, b *corev1.PodTemplateSpec) bool {
-	a, b = a.DeepCopy(), b.DeepCopy()
-	delete(a.Labels, appsv1.DefaultDeploymentUniqueLabelKey)
-	delete(b.Labels, appsv1.DefaultDeploymentUniqueLabelKey)
-	return equality.Semantic.DeepEqual(a, b)
 }
 
 // podsOf returns the pods of a ReplicaSet that have not ended, sorted by name. Those that

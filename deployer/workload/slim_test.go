@@ -1,7 +1,10 @@
 package workload
 
 import (
+	"encoding/json"
+	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -10,10 +13,14 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/randfill"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // Observing slim pods gives the same result as observing whole ones. The pods are random, with
@@ -94,6 +101,114 @@ func seen(set *appsv1.ReplicaSet, service *corev1.Service, pods []corev1.Pod) ob
 		findings = append(findings, f.failure.Message, f.at.String())
 	}
 	return observation{states, findings, runningImage(o.pods, "app"), unselected(o)}
+}
+
+// Observing slim ReplicaSets gives the same result as observing whole ones, and finds the current one
+// as Kubernetes' deployment controller does.
+func TestSlimReplicaSetsAreObservedAsTheyAre(t *testing.T) {
+	t.Parallel()
+	seed := rand.Uint64()
+	r := rand.New(rand.NewPCG(seed, seed))                                            //nolint:gosec // a test's
+	fill := randfill.NewWithSeed(int64(seed)).NilChance(0.2).NumElements(1, 3).Funcs( //nolint:gosec // any number will do
+		func(q *resource.Quantity, _ randfill.Continue) { *q = resource.MustParse(fmt.Sprint(r.IntN(9), "m")) },
+		func(*metav1.FieldsV1, randfill.Continue) {},
+		func(v *intstr.IntOrString, _ randfill.Continue) { *v = intstr.FromInt32(r.Int32N(9)) },
+		func(c *appsv1.ReplicaSetCondition, f randfill.Continue) {
+			f.FillNoCustom(c)
+			if r.IntN(2) == 0 {
+				c.Type, c.Status, c.Reason = appsv1.ReplicaSetReplicaFailure, corev1.ConditionTrue, string(v1alpha1.FailedCreate)
+			}
+		},
+	)
+	wire := func(o any) { // whatever comes from Kubernetes was text
+		text, err := json.Marshal(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reflect.ValueOf(o).Elem().SetZero()
+		if err := json.Unmarshal(text, o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found := 0
+	for range 100 {
+		d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "d", UID: "d", Generation: 1}, Spec: appsv1.DeploymentSpec{
+			Replicas: new(int32(2)), Selector: &metav1.LabelSelector{},
+		}}
+		fill.Fill(&d.Spec.Template)
+		d.Spec.Template.Spec.Containers = append(d.Spec.Template.Spec.Containers, corev1.Container{Name: "app"}) // none is refused
+		wire(d)
+		full := make([]appsv1.ReplicaSet, 3)
+		for i := range full {
+			s := &full[i]
+			fill.Fill(s)
+			s.Spec.Template.Spec.Containers = append(s.Spec.Template.Spec.Containers, corev1.Container{Name: "app"})
+			switch r.IntN(3) {
+			case 0:
+				d.Spec.Template.DeepCopyInto(&s.Spec.Template)
+			case 1:
+				d.Spec.Template.DeepCopyInto(&s.Spec.Template)
+				s.Spec.Template.Spec.Containers[0].Image += "x"
+			}
+			if s.Spec.Template.Labels == nil {
+				s.Spec.Template.Labels = map[string]string{}
+			}
+			s.Spec.Template.Labels[appsv1.DefaultDeploymentUniqueLabelKey] = fmt.Sprint(i)
+			s.Labels = map[string]string{appsv1.DefaultDeploymentUniqueLabelKey: fmt.Sprint("hash-", i), "app": "shop"}
+			s.Spec.Replicas = new(r.Int32N(3))
+			s.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(d, appsv1.SchemeGroupVersion.WithKind("Deployment"))}
+			s.CreationTimestamp = metav1.Unix(int64(i), 0)
+			wire(s)
+		}
+		var slim []appsv1.ReplicaSet
+		for i := range full {
+			o, err := Slim(full[i].DeepCopy())
+			if err != nil {
+				t.Fatal(err)
+			}
+			slim = append(slim, *o.(*appsv1.ReplicaSet)) //nolint:forcetypeassert // that is the point
+			if len(slim[i].Spec.Template.Spec.Containers) > 0 {
+				t.Fatalf("seed %d: a slim ReplicaSet has its template", seed)
+			}
+		}
+		as := slices.IndexFunc(full, func(s appsv1.ReplicaSet) bool {
+			delete(s.Spec.Template.Labels, appsv1.DefaultDeploymentUniqueLabelKey)
+			return equality.Semantic.DeepEqual(s.Spec.Template, d.Spec.Template)
+		})
+		want, got := setsSeen(d, full), setsSeen(d, slim)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("seed %d: what is observed of slim ReplicaSets differs (-full +slim):\n%s", seed, diff)
+		}
+		if as >= 0 {
+			found++
+		}
+		if current := want["current"]; as < 0 && current != nil || as >= 0 && current != full[as].Name {
+			t.Fatalf("seed %d: the current ReplicaSet is %v, Kubernetes' would be number %d", seed, current, as)
+		}
+	}
+	if found < 30 || found > 95 {
+		t.Errorf("seed %d: %d of 100 Deployments have a current ReplicaSet", seed, found)
+	}
+}
+
+// setsSeen is everything that is read of ReplicaSets.
+func setsSeen(d *appsv1.Deployment, sets []appsv1.ReplicaSet) map[string]any {
+	o := objects{deployment: d}
+	o.current, o.older = split(d, slices.Clone(sets))
+	all := map[string]any{"rolled out": rolledOut(o), "progress": progress(&track.Side{Replicas: 2}, o)}
+	for _, s := range o.older {
+		all["older "+s.Name] = fmt.Sprint(s.UID, *s.Spec.Replicas, s.Status.Replicas)
+	}
+	if o.current != nil {
+		side := track.Side{}
+		describe(&side, &v1alpha1.BlueGreen{}, o)
+		all["current"], all["side"] = o.current.Name, side
+		all["replicas"] = []int32{*o.current.Spec.Replicas, o.current.Status.AvailableReplicas}
+		for i, f := range findingsOfSet(o.current) {
+			all[fmt.Sprint("finding ", i)] = f.failure.Message + f.at.String()
+		}
+	}
+	return all
 }
 
 // An Ingress keeps its managedFields, which the preflight reads; nothing else does. A pod without
