@@ -51,7 +51,7 @@ func (d *Deployer) Setup(mgr ctrl.Manager) error {
 	wake := make(chan event.TypedGenericEvent[*v1alpha1.BlueGreen], concurrent)
 	d.probers.wake, d.live.wake = wake, wake
 	d.calls.wake, d.calls.stopped, d.calls.firstBackOff = wake, make(chan struct{}), d.BackOff
-	if err := index.Register(context.Background(), mgr.GetFieldIndexer()); err != nil {
+	if err := index.Register(context.Background(), mgr.GetCache()); err != nil {
 		return fmt.Errorf("setting up the deployer: %w", err)
 	}
 	parts := handler.EnqueueRequestsFromMapFunc(d.parts)

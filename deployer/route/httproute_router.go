@@ -239,18 +239,6 @@ func followers(ctx context.Context, list lister, namespace, service string,
 	return found, nil
 }
 
-// lister lists the routes of a kind in a namespace, or in all if that is "".
-type lister func(ctx context.Context, namespace string, kind schema.GroupVersionKind) ([]unstructured.Unstructured, error)
-
-func listing(from client.Reader) lister {
-	return func(ctx context.Context, namespace string, kind schema.GroupVersionKind) ([]unstructured.Unstructured, error) {
-		list := &unstructured.UnstructuredList{}
-		list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
-		err := from.List(ctx, list, client.InNamespace(namespace))
-		return list.Items, err //nolint:wrapcheck // routesOf does
-	}
-}
-
 // routesOf lists the routes of a kind: everywhere or, if that is not allowed, in one namespace.
 func routesOf(ctx context.Context, list lister, namespace string, kind schema.GroupVersionKind) (
 	routes []unstructured.Unstructured, everywhere bool, err error,

@@ -44,12 +44,8 @@ type Router struct {
 	// twice Settle. The zero value means [v1alpha1.DefaultSettle].
 	Settle time.Duration
 
-	ingresses sharing[string, []networkingv1.Ingress] // by namespace
-	routes    sharing[routesAsked, []unstructured.Unstructured]
+	lists lists
 }
-
-// longestAnswer bounds a list that several wait for.
-const longestAnswer = 30 * time.Second
 
 // Observe reads the routes of an application.
 func (r *Router) Observe(ctx context.Context, bg *v1alpha1.BlueGreen) (track.Routes, error) {
@@ -279,11 +275,7 @@ func (r *Router) ReadyEndpoints(ctx context.Context, namespace, service string) 
 // References under a standby host that any application recorded on its Ingress do not
 // count, nor do standby routes, unless a canary's testers reach the Service by one. A colour with a referrer is never scaled down.
 func (r *Router) Referrers(ctx context.Context, namespace, service string) ([]string, error) {
-	ingresses, err := r.ingresses.ask(ctx, namespace, func(ctx context.Context) ([]networkingv1.Ingress, error) {
-		var list networkingv1.IngressList
-		err := r.Reader.List(ctx, &list, client.InNamespace(namespace))
-		return list.Items, err
-	})
+	ingresses, err := r.lists.allIngresses(ctx, r.Reader, namespace)
 	if err != nil {
 		return nil, fmt.Errorf("listing ingresses of namespace %s: %w", namespace, err)
 	}
@@ -300,7 +292,7 @@ func (r *Router) Referrers(ctx context.Context, namespace, service string) ([]st
 			found = append(found, fmt.Sprintf("ingress %s (%s)", ingresses[i].Name, b))
 		}
 	}
-	users, err := followers(ctx, r.listRoutes, namespace, service, func(u *unstructured.Unstructured) bool {
+	users, err := followers(ctx, r.lists.allRoutes(r.Reader), namespace, service, func(u *unstructured.Unstructured) bool {
 		return !IsStandby(u) || leadsCohort(u, service)
 	})
 	if apierrors.IsForbidden(err) {
@@ -311,19 +303,6 @@ func (r *Router) Referrers(ctx context.Context, namespace, service string) ([]st
 		found = append(found, u.String())
 	}
 	return found, err
-}
-
-// routesAsked is what routes are listed: those of a kind, in a namespace or everywhere.
-type routesAsked struct {
-	namespace string
-	kind      schema.GroupVersionKind
-}
-
-// listRoutes is a [lister] for those who ask at the same time.
-func (r *Router) listRoutes(ctx context.Context, namespace string, kind schema.GroupVersionKind) ([]unstructured.Unstructured, error) {
-	return r.routes.ask(ctx, routesAsked{namespace, kind}, func(ctx context.Context) ([]unstructured.Unstructured, error) {
-		return listing(r.Reader)(ctx, namespace, kind)
-	})
 }
 
 // Users returns the places of an Ingress that send users to a Service: those outside

@@ -5,7 +5,11 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"time"
 )
+
+// longestAnswer bounds an answer that several wait for.
+const longestAnswer = 30 * time.Second
 
 // sharing gives those who ask the same question at the same time one answer. Nobody gets one that was
 // begun before they asked, so it is as new as an answer of their own; but many who ask at once cost two

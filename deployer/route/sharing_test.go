@@ -14,11 +14,11 @@ func TestManyQuestionsAtOnceCostTwoAnswersAndNobodyGetsAnOldOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s sharing[string, time.Time]
 		answers := 0
-		began := func(context.Context) (time.Time, error) {
+		began := func(ctx context.Context) (time.Time, error) {
 			answers++
 			at := time.Now()
 			time.Sleep(time.Second)
-			return at, nil
+			return at, ctx.Err()
 		}
 		var asking sync.WaitGroup
 		for i := range 50 {

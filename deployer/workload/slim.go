@@ -65,7 +65,9 @@ func slimSet(o *appsv1.ReplicaSet) *appsv1.ReplicaSet {
 		},
 		Spec: appsv1.ReplicaSetSpec{
 			Replicas: o.Spec.Replicas,
-			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{digestAnnotation: digest(&o.Spec.Template)}}},
+			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{
+				Annotations: map[string]string{digestAnnotation: digest(&o.Spec.Template)},
+			}},
 		},
 		Status: appsv1.ReplicaSetStatus{
 			Replicas: o.Status.Replicas, AvailableReplicas: o.Status.AvailableReplicas, Conditions: o.Status.Conditions,
