@@ -12,11 +12,11 @@ import (
 const giveBackEvery = time.Minute
 
 // While the caches fill and each application gets its first look, memory is collected once it has grown
-// by a quarter, not only once it has doubled: what stays would be scattered over twice its size, and
-// such memory cannot go back. With a thousand applications that was 17 of 89 MB.
+// by 15 %, not only once it has doubled: what stays would be scattered over twice its size, and such
+// memory cannot go back. With a thousand applications, that is about 20 of 89 MB.
 const (
 	filling        = 2 * time.Minute
-	fillingPercent = 25
+	fillingPercent = 15
 )
 
 // giveBackMemory returns unused memory to the system, until ctx ends. Whoever sets GOGC decides when Go
