@@ -114,7 +114,7 @@ func serve(ctx context.Context, c serveConfig, logs io.Writer) error {
 	if err := c.addServer(mgr, webhook, log); err != nil {
 		return err
 	}
-	go giveBackMemory(ctx)
+	go giveBackMemory(ctx, allocated)
 	log.InfoContext(ctx, "serving", "version", version(), "listen", c.listen, "github", c.githubURL, "cluster", cfg.Host)
 	if err := mgr.Start(ctx); err != nil {
 		return fmt.Errorf("serving: %w", err)
