@@ -57,7 +57,9 @@ func (c *chaos) strike(ctx context.Context) error {
 	case 1:
 		return c.stall(ctx, c.rng.IntN(len(c.replicas)), c.between(stallAtLeast, stallAtMost))
 	case 2, 3:
-		kind := c.ways.kubernetes.deal(c.rng)
+		kind := c.ways.kubernetes.dealUntilMet(c.rng, func(k fault.Kind) bool {
+			return slices.ContainsFunc(c.replicas[:], func(r *replica) bool { return r.api.Hits()[k] > 0 })
+		})
 		c.say("Kubernetes: %s for %.1f s", kind, d.Seconds())
 		for _, r := range c.replicas {
 			r.api.Fail(kind, d, faultShare)
@@ -66,22 +68,33 @@ func (c *chaos) strike(ctx context.Context) error {
 		if c.compute.Waiting() > 0 {
 			return nil // a row of failures would only hold up whoever asks next
 		}
-		kind, times := c.ways.compute.deal(c.rng), 1+c.rng.IntN(3)
+		kind := c.ways.compute.dealUntilMet(c.rng, func(k fault.Kind) bool { return c.compute.Hits()[k] > 0 })
+		times := 1 + c.rng.IntN(3)
 		c.say("the load balancer's API: %s, %d times", kind, times)
 		c.compute.FailNext(kind, times)
 	case 5, 6:
-		f := c.ways.github.deal(c.rng)
+		f := c.ways.github.dealUntilMet(c.rng, func(f githubtest.Fault) bool { return c.World.GitHub.Failed()[f.Kind] > 0 })
 		f.Times, f.Until = 1+c.rng.IntN(4), time.Now().Add(gitHubFails)
 		c.say("GitHub: %s, %d times", f.Kind, f.Times)
 		c.World.GitHub.Inject(f)
 	default:
-		f := c.ways.cloudBuild.deal(c.rng)
+		f := c.ways.cloudBuild.dealUntilMet(c.rng, c.buildHasFailed)
 		f.Times, f.Until = 1+c.rng.IntN(3), time.Now().Add(cloudBuildFails)
 		method := pick(c, "CreateBuild", "CreateBuild", "GetBuild", "ListBuilds")
 		c.say("Cloud Build: %s of %s, performed %v, %d times", f.Code, method, f.Performed, f.Times)
 		c.World.CloudBuild.Fail(method, f)
 	}
 	return nil
+}
+
+// buildHasFailed reports whether a request to Cloud Build has failed in this way.
+func (c *chaos) buildHasFailed(way cloudbuildtest.Fault) bool {
+	for f := range c.World.CloudBuild.Failed() {
+		if buildFailed(f) == buildFailed(way) {
+			return true
+		}
+	}
+	return false
 }
 
 func pick[T any](c *chaos, from ...T) T { return from[c.rng.IntN(len(from))] }
@@ -133,7 +146,17 @@ func (w *ways) names() []string {
 }
 
 // deck deals in turn, in a new order each time: each way comes once before any comes again.
-type deck[T any] struct{ all, left []T }
+type deck[T any] struct{ all, left, unmet []T }
+
+// dealUntilMet is deal, but a way that was dealt and that nobody met comes again first: some of the
+// faults pass before anybody asks.
+func (d *deck[T]) dealUntilMet(rng *rand.Rand, met func(T) bool) T {
+	d.unmet = slices.DeleteFunc(d.unmet, met)
+	if len(d.unmet) == 0 {
+		d.unmet = append(d.unmet, d.deal(rng))
+	}
+	return d.unmet[0]
+}
 
 func (d *deck[T]) deal(rng *rand.Rand) T {
 	if len(d.left) == 0 {

@@ -9,6 +9,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/turnout-dev/turnout/bot/githubtest"
 	"github.com/turnout-dev/turnout/sandbox/bench/fault"
 )
 
@@ -72,6 +73,25 @@ func TestEachWayIsDealt(t *testing.T) {
 	}
 	if !slices.Equal(order(7), order(7)) || slices.Equal(order(7), order(8)) {
 		t.Error("the order is not the seed's")
+	}
+}
+
+// A fault that passed before anybody asked comes again, until somebody meets it.
+func TestAWayThatNobodyMetIsDealtAgain(t *testing.T) {
+	w, rng := newWays(), rand.New(rand.NewPCG(7, 1)) //nolint:gosec // G404: to be run again
+	all := w.github.all
+	met := map[githubtest.FaultKind]bool{}
+	isMet := func(f githubtest.Fault) bool { return met[f.Kind] }
+	for i := range all {
+		first := w.github.dealUntilMet(rng, isMet)
+		for range 3 {
+			if again := w.github.dealUntilMet(rng, isMet); again != first {
+				t.Errorf("%v was dealt, and nobody has met %v", again.Kind, first.Kind)
+			}
+		}
+		if met[first.Kind] = true; len(met) != i+1 {
+			t.Errorf("after %d ways %v came again", i, first.Kind)
+		}
 	}
 }
 
