@@ -24,8 +24,9 @@ const (
 	stallAtLeast, stallAtMost = 2 * time.Second, 18 * time.Second
 	// faultShare is the share of the requests that fail.
 	faultShare = 0.7
-	// Requests to GitHub and Cloud Build fail by their number, since they are few. But no longer than
-	// this: those that nobody made would all meet the storm's last release, and hold it for ever.
+	// Requests to GitHub and Cloud Build fail by their number, since they are few. Except for the first
+	// one of each kind, no longer than this: those that nobody made would all meet the storm's last release,
+	// and hold it for ever.
 	gitHubFails, cloudBuildFails = 5 * time.Second, 20 * time.Second
 )
 
@@ -48,53 +49,61 @@ func (c *chaos) storm(ctx context.Context) error {
 	}
 }
 
+// target is what a strike hits.
+type target int
+
+const (
+	aProcess target = iota
+	aStall
+	kubernetesAPI
+	computeAPI
+	gitHub
+	cloudBuild
+)
+
+// targets are hit in turn, in a new order each time.
+func targets() []target {
+	return []target{aProcess, aStall, kubernetesAPI, kubernetesAPI, computeAPI, computeAPI, gitHub, gitHub, cloudBuild, cloudBuild}
+}
+
 // strike makes one thing fail.
 func (c *chaos) strike(ctx context.Context) error {
 	d := c.between(faultAtLeast, faultAtMost)
-	switch c.rng.IntN(8) {
-	case 0:
+	switch c.ways.targets.deal(c.rng) {
+	case aProcess:
 		return c.crash(c.rng.IntN(len(c.replicas)))
-	case 1:
+	case aStall:
 		return c.stall(ctx, c.rng.IntN(len(c.replicas)), c.between(stallAtLeast, stallAtMost))
-	case 2, 3:
-		kind := c.ways.kubernetes.dealUntilMet(c.rng, func(k fault.Kind) bool {
-			return slices.ContainsFunc(c.replicas[:], func(r *replica) bool { return r.api.Hits()[k] > 0 })
-		})
+	case kubernetesAPI:
+		kind := c.ways.kubernetes.deal(c.rng)
 		c.say("Kubernetes: %s for %.1f s", kind, d.Seconds())
 		for _, r := range c.replicas {
 			r.api.Fail(kind, d, faultShare)
 		}
-	case 4:
+	case computeAPI:
 		if c.compute.Waiting() > 0 {
 			return nil // a row of failures would only hold up whoever asks next
 		}
-		kind := c.ways.compute.dealUntilMet(c.rng, func(k fault.Kind) bool { return c.compute.Hits()[k] > 0 })
-		times := 1 + c.rng.IntN(3)
+		kind, times := c.ways.compute.deal(c.rng), 1+c.rng.IntN(3)
 		c.say("the load balancer's API: %s, %d times", kind, times)
 		c.compute.FailNext(kind, times)
-	case 5, 6:
-		f := c.ways.github.dealUntilMet(c.rng, func(f githubtest.Fault) bool { return c.World.GitHub.Failed()[f.Kind] > 0 })
-		f.Times, f.Until = 1+c.rng.IntN(4), time.Now().Add(gitHubFails)
+	case gitHub:
+		f := c.ways.github.deal(c.rng)
+		if f.Times = 1; c.ways.again("GitHub: " + string(f.Kind)) {
+			f.Times, f.Until = 1+c.rng.IntN(4), time.Now().Add(gitHubFails)
+		}
 		c.say("GitHub: %s, %d times", f.Kind, f.Times)
 		c.World.GitHub.Inject(f)
-	default:
-		f := c.ways.cloudBuild.dealUntilMet(c.rng, c.buildHasFailed)
-		f.Times, f.Until = 1+c.rng.IntN(3), time.Now().Add(cloudBuildFails)
-		method := pick(c, "CreateBuild", "CreateBuild", "GetBuild", "ListBuilds")
+	case cloudBuild:
+		f, method := c.ways.cloudBuild.deal(c.rng), "CreateBuild"
+		if f.Times = 1; c.ways.again("Cloud Build: " + buildFailed(f)) {
+			f.Times, f.Until = 1+c.rng.IntN(3), time.Now().Add(cloudBuildFails)
+			method = pick(c, "CreateBuild", "CreateBuild", "GetBuild", "ListBuilds")
+		}
 		c.say("Cloud Build: %s of %s, performed %v, %d times", f.Code, method, f.Performed, f.Times)
 		c.World.CloudBuild.Fail(method, f)
 	}
 	return nil
-}
-
-// buildHasFailed reports whether a request to Cloud Build has failed in this way.
-func (c *chaos) buildHasFailed(way cloudbuildtest.Fault) bool {
-	for f := range c.World.CloudBuild.Failed() {
-		if buildFailed(f) == buildFailed(way) {
-			return true
-		}
-	}
-	return false
 }
 
 func pick[T any](c *chaos, from ...T) T { return from[c.rng.IntN(len(from))] }
@@ -104,10 +113,20 @@ type ways struct {
 	kubernetes, compute deck[fault.Kind]
 	github              deck[githubtest.Fault]
 	cloudBuild          deck[cloudbuildtest.Fault]
+	targets             deck[target]
+	came                map[string]bool
+}
+
+// again reports whether a way to fail has come before. The first time, it waits until somebody meets it.
+func (w *ways) again(way string) bool {
+	before := w.came[way]
+	w.came[way] = true
+	return before
 }
 
 func newWays() ways {
 	return ways{
+		targets: deck[target]{all: targets()}, came: map[string]bool{},
 		kubernetes: deck[fault.Kind]{all: []fault.Kind{
 			fault.Unavailable, fault.Limited, fault.Timeout, fault.ReplyLost, fault.Slow, fault.WatchClosed, fault.EventsDropped,
 		}},
@@ -146,17 +165,7 @@ func (w *ways) names() []string {
 }
 
 // deck deals in turn, in a new order each time: each way comes once before any comes again.
-type deck[T any] struct{ all, left, unmet []T }
-
-// dealUntilMet is deal, but a way that was dealt and that nobody met comes again first: some of the
-// faults pass before anybody asks.
-func (d *deck[T]) dealUntilMet(rng *rand.Rand, met func(T) bool) T {
-	d.unmet = slices.DeleteFunc(d.unmet, met)
-	if len(d.unmet) == 0 {
-		d.unmet = append(d.unmet, d.deal(rng))
-	}
-	return d.unmet[0]
-}
+type deck[T any] struct{ all, left []T }
 
 func (d *deck[T]) deal(rng *rand.Rand) T {
 	if len(d.left) == 0 {

@@ -9,7 +9,6 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/turnout-dev/turnout/bot/githubtest"
 	"github.com/turnout-dev/turnout/sandbox/bench/fault"
 )
 
@@ -76,22 +75,20 @@ func TestEachWayIsDealt(t *testing.T) {
 	}
 }
 
-// A fault that passed before anybody asked comes again, until somebody meets it.
-func TestAWayThatNobodyMetIsDealtAgain(t *testing.T) {
+// Each API is hit in turn; the first fault of a kind waits until somebody meets it, and later ones pass.
+func TestEachTargetIsHitAndFirstFaultsWait(t *testing.T) {
 	w, rng := newWays(), rand.New(rand.NewPCG(7, 1)) //nolint:gosec // G404: to be run again
-	all := w.github.all
-	met := map[githubtest.FaultKind]bool{}
-	isMet := func(f githubtest.Fault) bool { return met[f.Kind] }
-	for i := range all {
-		first := w.github.dealUntilMet(rng, isMet)
-		for range 3 {
-			if again := w.github.dealUntilMet(rng, isMet); again != first {
-				t.Errorf("%v was dealt, and nobody has met %v", again.Kind, first.Kind)
-			}
+	hits := map[target]int{}
+	for range 3 * len(targets()) {
+		hits[w.targets.deal(rng)]++
+	}
+	for _, of := range targets() {
+		if hits[of] < 3 {
+			t.Errorf("target %d was hit %d times in three rounds", of, hits[of])
 		}
-		if met[first.Kind] = true; len(met) != i+1 {
-			t.Errorf("after %d ways %v came again", i, first.Kind)
-		}
+	}
+	if w.again("GitHub: hang") || !w.again("GitHub: hang") || w.again("GitHub: reply lost") {
+		t.Error("a way's first time is not told from its later ones")
 	}
 }
 
