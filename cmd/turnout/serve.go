@@ -86,7 +86,7 @@ func serve(ctx context.Context, c serveConfig, logs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	mgr, err := c.manager(cfg, c.home(inside), log)
+	mgr, err := untilAnswered(ctx, log, func() (ctrl.Manager, error) { return c.manager(cfg, c.home(inside), log) })
 	if err != nil {
 		return err
 	}
