@@ -214,6 +214,10 @@ func (t *Turnout) UseKubeconfig(kubeconfig []byte) error {
 	return nil
 }
 
+// startsInARow is how often a process may end before it is ready, with a second in between. A kubelet
+// goes on for ever, with growing pauses.
+const startsInARow = 5
+
 // KeepRunning starts the next process whenever one ends by itself, as a kubelet does, and calls
 // started with it. Call stop before [Turnout.Stop]; it returns how many ended.
 func (t *Turnout) KeepRunning(ctx context.Context, started func(pid int)) (stop func() (ended int, err error)) {
@@ -228,7 +232,7 @@ func (t *Turnout) KeepRunning(ctx context.Context, started func(pid int)) (stop 
 				return
 			case <-t.done: //nolint:errcheck // why it ended is in its log
 				ended++
-				if failed = t.Run(ctx); failed == nil {
+				if failed = t.runAgain(ctx); failed == nil {
 					started(t.PID())
 				}
 			}
@@ -239,6 +243,20 @@ func (t *Turnout) KeepRunning(ctx context.Context, started func(pid int)) (stop 
 		<-stopped
 		return ended, failed
 	}
+}
+
+// runAgain starts the next process until one is ready.
+func (t *Turnout) runAgain(ctx context.Context) (err error) {
+	for range startsInARow {
+		if err = t.Run(ctx); err == nil || ctx.Err() != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+	return err
 }
 
 // PID is the running process's.
