@@ -24,6 +24,7 @@ import (
 // commentOf is the event of a comment written just now.
 func commentOf(w *world, pr int, who *githubtest.User, body string) bot.Event {
 	account := bot.Account{ID: who.ID, Login: who.Login, Type: "User"}
+	defer w.app.SetWebhookURL(w.app.SetWebhookURL(""))
 	c, err := w.repo.Comment(pr, who, body)
 	check(w.t, err)
 	return bot.Event{Delivery: fmt.Sprint("guid-", c.ID), Name: "issue_comment.created", Comment: &bot.Comment{

@@ -122,11 +122,13 @@ func (a *App) PrivateKeyPEM() []byte {
 // BotLogin is the login that the App comments and deploys with.
 func (a *App) BotLogin() string { return a.bot.Login }
 
-// SetWebhookURL changes where the App's events go; the empty URL switches its webhook off.
-func (a *App) SetWebhookURL(url string) {
+// SetWebhookURL changes where the App's events go, and returns where they went; the empty URL switches its
+// webhook off.
+func (a *App) SetWebhookURL(url string) (before string) {
 	a.server.mu.Lock()
 	defer a.server.mu.Unlock()
-	a.webhookURL = url
+	before, a.webhookURL = a.webhookURL, url
+	return before
 }
 
 // InstallOn gives the App access to a repository, in the installation of the repository's
