@@ -28,6 +28,8 @@ type Options struct {
 	Env []string
 	// Log is the file for its output.
 	Log string
+	// Append keeps what the file holds already.
+	Append bool
 	// User to run it as, which takes root. Default: this process's.
 	User *syscall.Credential
 }
@@ -44,7 +46,11 @@ type Process struct {
 // Start starts a program. It is killed when this process dies, in whatever way.
 func Start(o Options) (*Process, error) {
 	p := &Process{name: filepath.Base(o.Program), log: o.Log, done: make(chan struct{})}
-	out, err := os.Create(p.log)
+	flags := os.O_CREATE | os.O_WRONLY | os.O_TRUNC
+	if o.Append {
+		flags = os.O_CREATE | os.O_WRONLY | os.O_APPEND
+	}
+	out, err := os.OpenFile(p.log, flags, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("opening the log of %s: %w", p.name, err)
 	}
@@ -106,13 +112,37 @@ func (p *Process) Err() error {
 	return fmt.Errorf("%s ended: %w; its log is %s", p.name, errors.Join(p.err, ErrEnded), p.log)
 }
 
-// Stop asks the process to end, and kills it if it does not.
-func (p *Process) Stop() {
+// PID is the process's.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Stop asks the process to end, and kills it if it does not within 5 seconds.
+func (p *Process) Stop() { _ = p.StopWithin(stopTimeout) }
+
+// StopWithin asks the process to end, and kills it if it does not in time. It says if the process had to be
+// killed, or ended with an error, at once if it had ended before.
+func (p *Process) StopWithin(d time.Duration) error {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM) // fails only if it has already ended
 	select {
 	case <-p.done:
-	case <-time.After(stopTimeout):
-		_ = p.cmd.Process.Kill()
-		<-p.done
+		return p.err
+	case <-time.After(d):
+		p.kill()
+		return fmt.Errorf("it did not end within %s", d)
 	}
+}
+
+// Kill ends the process as a crash of its machine would. It is an error if it had ended before.
+func (p *Process) Kill() error {
+	select {
+	case <-p.done:
+		return p.Err()
+	default:
+		p.kill()
+		return nil
+	}
+}
+
+func (p *Process) kill() {
+	_ = p.cmd.Process.Kill() // fails only if it has already ended
+	<-p.done
 }

@@ -45,7 +45,7 @@ func (c *crashing) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		_ = answer.Body.Close()
 	}
-	if err := c.process.Crash(); err != nil {
+	if _, err := c.process.Crash(); err != nil {
 		return nil, err
 	}
 	return nil, io.ErrUnexpectedEOF

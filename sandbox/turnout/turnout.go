@@ -12,10 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
-	"syscall"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -29,6 +26,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot/githubtest"
 	"github.com/turnout-dev/turnout/config/policy"
+	"github.com/turnout-dev/turnout/internal/process"
 	"github.com/turnout-dev/turnout/sandbox/netns"
 	"github.com/turnout-dev/turnout/sandbox/world"
 )
@@ -92,8 +90,7 @@ type Turnout struct {
 	kubeconfig            string // its file
 	program               string // empty: the project's
 	listen, metricsListen string
-	cmd                   *exec.Cmd
-	done                  chan error
+	running               *process.Process
 }
 
 // Start registers the App, gives the binary its rights in the cluster, starts it and waits until
@@ -166,15 +163,7 @@ func (t *Turnout) Run(ctx context.Context) error {
 }
 
 func (t *Turnout) start(o Options) error {
-	log, err := os.OpenFile(t.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return fmt.Errorf("opening turnout's log: %w", err)
-	}
-	defer log.Close()
-	t.cmd = exec.Command(cmp.Or(t.program, Binary(o.Project)), "serve")
-	t.cmd.Stdout, t.cmd.Stderr = log, log
-	t.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	t.cmd.Env = append(os.Environ(),
+	env := append(os.Environ(),
 		"STORAGE_EMULATOR_HOST="+o.World.StorageHost,
 		"TURNOUT_LISTEN="+t.listen,
 		"TURNOUT_METRICS_LISTEN="+t.metricsListen,
@@ -195,12 +184,13 @@ func (t *Turnout) start(o Options) error {
 		"TURNOUT_LEADER_ELECT=true", // as config/serve does
 		"TURNOUT_LEADER_ELECT_NAMESPACE="+Namespace,
 	)
-	started, done := make(chan error), make(chan error, 1)
-	t.done = done
-	go keep(t.cmd, started, done)
-	if err := <-started; err != nil {
-		return fmt.Errorf("starting turnout (make bin/turnout builds it): %w", err)
+	running, err := process.Start(process.Options{
+		Program: cmp.Or(t.program, Binary(o.Project)), Args: []string{"serve"}, Env: env, Log: t.Log, Append: true,
+	})
+	if err != nil {
+		return fmt.Errorf("%w (make bin/turnout builds it)", err)
 	}
+	t.running = running
 	return nil
 }
 
@@ -214,12 +204,12 @@ func (t *Turnout) UseKubeconfig(kubeconfig []byte) error {
 	return nil
 }
 
-// startsInARow is how often a process may end before it is ready, with a second in between. A kubelet
-// goes on for ever, with growing pauses.
-const startsInARow = 5
+// restartPause is between the end of a process and the start of the next one. A kubelet's grow up to five
+// minutes, which no test has.
+const restartPause = time.Second
 
-// KeepRunning starts the next process whenever one ends by itself, as a kubelet does, and calls
-// started with it. Call stop before [Turnout.Stop]; it returns how many ended.
+// KeepRunning starts the next process whenever one ends, as a kubelet does, and calls started with it.
+// Call stop before [Turnout.Stop]; it waits until the last one is ready, and returns how many ended.
 func (t *Turnout) KeepRunning(ctx context.Context, started func(pid int)) (stop func() (ended int, err error)) {
 	stopping, stopped := make(chan struct{}), make(chan struct{})
 	var ended int
@@ -230,9 +220,14 @@ func (t *Turnout) KeepRunning(ctx context.Context, started func(pid int)) (stop 
 			select {
 			case <-stopping:
 				return
-			case <-t.done: //nolint:errcheck // why it ended is in its log
-				ended++
-				if failed = t.runAgain(ctx); failed == nil {
+			case <-t.running.Done():
+			}
+			ended++
+			select {
+			case <-ctx.Done():
+				failed = ctx.Err()
+			case <-time.After(restartPause):
+				if failed = t.start(t.options); failed == nil {
 					started(t.PID())
 				}
 			}
@@ -241,39 +236,15 @@ func (t *Turnout) KeepRunning(ctx context.Context, started func(pid int)) (stop 
 	return func() (int, error) {
 		close(stopping)
 		<-stopped
+		if failed == nil {
+			failed = t.ready(ctx)
+		}
 		return ended, failed
 	}
 }
 
-// runAgain starts the next process until one is ready.
-func (t *Turnout) runAgain(ctx context.Context) (err error) {
-	for range startsInARow {
-		if err = t.Run(ctx); err == nil || ctx.Err() != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(time.Second):
-		}
-	}
-	return err
-}
-
 // PID is the running process's.
-func (t *Turnout) PID() int { return t.cmd.Process.Pid }
-
-// keep starts a process and waits for it on a thread of its own. By Pdeathsig, the kernel kills
-// the process with the thread that started it, and threads that were in a pod's network end
-// early.
-func keep(cmd *exec.Cmd, started, done chan<- error) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	err := cmd.Start()
-	started <- err
-	if err == nil {
-		done <- cmd.Wait()
-	}
-}
+func (t *Turnout) PID() int { return t.running.PID() }
 
 // Binary is the program under test.
 func Binary(project string) string { return filepath.Join(project, "bin", "turnout") }
@@ -320,9 +291,8 @@ func (t *Turnout) ready(ctx context.Context) error {
 			}
 		}
 		select {
-		case err := <-t.done:
-			t.done <- err
-			return fmt.Errorf("turnout ended: %w; its log is %s", err, t.Log)
+		case <-t.running.Done():
+			return t.running.Err()
 		case <-ctx.Done():
 			return fmt.Errorf("turnout is not ready: %w; its log is %s", ctx.Err(), t.Log)
 		case <-time.After(50 * time.Millisecond):
@@ -330,27 +300,19 @@ func (t *Turnout) ready(ctx context.Context) error {
 	}
 }
 
+// stopWithin is how long turnout may take to stop, the grace period of config/.
+const stopWithin = 30 * time.Second
+
 // Stop ends turnout as Kubernetes would, and waits for it.
 func (t *Turnout) Stop() error {
-	if err := t.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("stopping turnout: %w", err)
-	}
-	if err := <-t.done; err != nil {
-		return fmt.Errorf("turnout ended: %w; its log is %s", err, t.Log)
+	if err := t.running.StopWithin(stopWithin); err != nil {
+		return fmt.Errorf("stopping turnout: %w; its log is %s", err, t.Log)
 	}
 	return nil
 }
 
 // Kill ends turnout as a crash of its machine would, and waits until it is gone.
-func (t *Turnout) Kill() error {
-	if err := t.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("killing turnout: %w", err)
-	}
-	if _, killed := errors.AsType[*exec.ExitError](<-t.done); !killed {
-		return errors.New("turnout had ended by itself before it was killed")
-	}
-	return nil
-}
+func (t *Turnout) Kill() error { return t.running.Kill() }
 
 // authorize binds the ClusterRole of config/, and the Role in turnout's own namespace, to its own
 // user. It returns that user's kubeconfig, and the time from which the admission policies count.

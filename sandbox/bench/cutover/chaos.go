@@ -252,11 +252,15 @@ func (r *replica) run(ctx context.Context) error {
 
 // crash kills a replica.
 func (c *chaos) crash(i int) error {
+	killed, err := c.replicas[i].process.Crash()
+	if err != nil || !killed {
+		return err
+	}
 	c.mu.Lock()
 	c.crashes++
 	c.mu.Unlock()
 	c.say("replica %d crashes", i+1)
-	return c.replicas[i].process.Crash()
+	return nil
 }
 
 // close stops what was started.

@@ -76,9 +76,17 @@ func (c *chaos) strike(ctx context.Context) error {
 		return c.stall(ctx, c.rng.IntN(len(c.replicas)), c.between(stallAtLeast, stallAtMost))
 	case kubernetesAPI:
 		kind := c.ways.kubernetes.deal(c.rng)
-		c.say("Kubernetes: %s for %.1f s", kind, d.Seconds())
+		if kind == fault.EventsDropped { // few ask for events, so the next ones who do meet it
+			c.say("Kubernetes: %s, once for each replica", kind)
+		} else {
+			c.say("Kubernetes: %s for %.1f s", kind, d.Seconds())
+		}
 		for _, r := range c.replicas {
-			r.api.Fail(kind, d, faultShare)
+			if kind != fault.EventsDropped {
+				r.api.Fail(kind, d, faultShare)
+			} else if r.api.Waiting() == 0 {
+				r.api.FailNext(kind, 1)
+			}
 		}
 	case computeAPI:
 		if c.compute.Waiting() > 0 {
@@ -179,12 +187,12 @@ func (d *deck[T]) deal(rng *rand.Rand) T {
 
 // stall stops a replica for a time. It goes on whatever happens.
 func (c *chaos) stall(ctx context.Context, i int, d time.Duration) error {
-	c.stalls++
-	c.say("replica %d stalls for %.1f s", i+1, d.Seconds())
 	p := &c.replicas[i].process
-	if err := p.Stall(); err != nil {
+	if stopped, err := p.Stall(); err != nil || !stopped {
 		return err
 	}
+	c.stalls++
+	c.say("replica %d stalls for %.1f s", i+1, d.Seconds())
 	select {
 	case <-ctx.Done():
 	case <-time.After(d):

@@ -118,8 +118,8 @@ func (p *Proxy) Fail(kind Kind, d time.Duration, share float64) {
 	p.kind, p.until, p.share = kind, time.Now().Add(d), share
 }
 
-// FailNext makes the next requests fail, as many as times, whenever they come. It suits an API that is
-// asked seldom.
+// FailNext makes the next requests that a kind can befall fail, as many as times, whenever they come. It
+// suits requests that come seldom.
 func (p *Proxy) FailNext(kind Kind, times int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -152,21 +152,22 @@ func (p *Proxy) Writes() int {
 func (p *Proxy) take(r *http.Request) Kind {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.queued) > 0 {
-		kind := p.queued[0]
-		p.queued = p.queued[1:]
+	if i := slices.IndexFunc(p.queued, func(kind Kind) bool { return kind.befalls(r) }); i >= 0 {
+		kind := p.queued[i]
+		p.queued = slices.Delete(p.queued, i, i+1)
 		p.hits[kind]++
 		return kind
 	}
-	if time.Now().After(p.until) || p.rng.Float64() >= p.share || p.kind == EventsDropped && !listsEvents(r) {
+	if time.Now().After(p.until) || p.rng.Float64() >= p.share || !p.kind.befalls(r) {
 		return ""
 	}
 	p.hits[p.kind]++
 	return p.kind
 }
 
-func listsEvents(r *http.Request) bool {
-	return r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/events")
+// befalls reports whether a kind can make a request fail.
+func (k Kind) befalls(r *http.Request) bool {
+	return k != EventsDropped || r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/events")
 }
 
 // RoundTrip implements [http.RoundTripper].

@@ -115,6 +115,29 @@ func TestAListOfEventsIsEmpty(t *testing.T) {
 	}
 }
 
+// An empty list of events waits for whoever lists events; nobody else meets it.
+func TestTheNextListOfEventsIsEmpty(t *testing.T) {
+	p, _ := api(t)
+	p.FailNext(EventsDropped, 1)
+	for i, c := range []struct {
+		path    string
+		dropped bool
+	}{{"things", false}, {"events", true}, {"events", false}} {
+		answer, err := send(t, http.MethodGet, p.URL+c.path, 20*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(answer.Body)
+		_ = answer.Body.Close()
+		if dropped := strings.Contains(string(text), `"items":[]`); err != nil || dropped != c.dropped {
+			t.Errorf("request %d: %s, %v; want it dropped: %v", i+1, text, err, c.dropped)
+		}
+	}
+	if p.Hits()[EventsDropped] != 1 || p.Waiting() != 0 {
+		t.Errorf("hits are %v, and %d wait", p.Hits(), p.Waiting())
+	}
+}
+
 func TestEveryWatchEnds(t *testing.T) {
 	p, _ := api(t)
 	answer, err := send(t, http.MethodGet, p.URL+"things?watch=true", 20*time.Second)
