@@ -27,6 +27,9 @@ func (b beside) hear(bg *v1alpha1.BlueGreen, releases []v1alpha1.Release) {
 	b.calls.hear(app, commandsOf(releases))
 }
 
+// rest forgets, at the end of a look, what the next one can do without.
+func (b beside) rest(app client.ObjectKey) { b.calls.rest(app) }
+
 // leave ends everything that runs for an application between looks: it is gone, or belongs to a
 // newer version.
 func (b beside) leave(app client.ObjectKey) {
@@ -66,15 +69,27 @@ func unfinished(releases []v1alpha1.Release) map[string]bool {
 	return uids
 }
 
-// commandsOf returns people's commands in the releases.
+// commandsOf returns people's commands in the releases. A finished one obeys only one of them.
 func commandsOf(releases []v1alpha1.Release) map[string]bool {
-	all := map[string]bool{}
+	var all map[string]bool
+	note := func(what string, rel *v1alpha1.Release, given bool) {
+		if !given {
+			return
+		}
+		if all == nil {
+			all = map[string]bool{}
+		}
+		all[what+" "+string(rel.UID)] = true
+	}
 	for i := range releases {
-		uid, spec := string(releases[i].UID), releases[i].Spec
-		all["release "+uid] = spec.Cause.Kind != v1alpha1.CausePush
-		all["approve "+uid] = spec.Approval != nil
-		all["cancel "+uid] = spec.Cancel != nil
-		all["take back "+uid] = spec.TakenBack() != nil
+		rel := &releases[i]
+		note("take back", rel, rel.Spec.TakenBack() != nil)
+		if rel.Status.Phase.Finished() {
+			continue
+		}
+		note("release", rel, rel.Spec.Cause.Kind != v1alpha1.CausePush)
+		note("approve", rel, rel.Spec.Approval != nil)
+		note("cancel", rel, rel.Spec.Cancel != nil)
 	}
 	return all
 }

@@ -316,7 +316,7 @@ func (t *turn) settle(now time.Time, err error) (until time.Time) {
 }
 
 // hear ends an application's back-off if a person has given a command since the last look.
-// commands are all that exist, true for those that were given.
+// commands are all that were given.
 func (o *calls) hear(app client.ObjectKey, commands map[string]bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -328,8 +328,8 @@ func (o *calls) hear(app client.ObjectKey, commands map[string]bool) {
 	if !known {
 		return
 	}
-	for c, asked := range commands {
-		if asked && !before[c] {
+	for c := range commands {
+		if !before[c] {
 			for _, t := range o.turns[app] {
 				t.failures, t.until, t.why = 0, time.Time{}, nil
 			}
@@ -346,6 +346,20 @@ func (o *calls) keep(app client.ObjectKey, unfinished map[string]bool) {
 		if key.release != "" && !unfinished[key.release] {
 			o.drop(app, t, func(c *call) bool { return !c.effect || c.over() })
 		}
+	}
+}
+
+// rest forgets turns outside of releases that keep nothing, after a look. Most applications rest most of the time.
+func (o *calls) rest(app client.ObjectKey) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for key, t := range o.turns[app] {
+		if key.release == "" && len(t.calls) == 0 && t.failures == 0 {
+			delete(o.turns[app], key)
+		}
+	}
+	if len(o.turns[app]) == 0 {
+		delete(o.turns, app)
 	}
 }
 

@@ -84,15 +84,58 @@ func TestBackOffGrowsToItsLongest(t *testing.T) {
 			t.Errorf("asked %d times in an hour", asked)
 		}
 		turn := stepOf(o, "1")
-		o.hear(turn.app, map[string]bool{"release 1": false})
-		o.hear(turn.app, map[string]bool{"release 1": false, "release 2": false}) // a push
+		o.hear(turn.app, nil)
+		o.hear(turn.app, commandsOf([]v1alpha1.Release{{Spec: v1alpha1.ReleaseSpec{Cause: v1alpha1.Cause{Kind: v1alpha1.CausePush}}}}))
 		if _, why := turn.held(turn.until.Add(-time.Second)); why == nil || why.Error() != "outage" {
 			t.Errorf("a push ended the back-off: %q", why)
 		}
 		until := turn.until
-		o.hear(turn.app, map[string]bool{"release 1": false, "approve 1": true})
+		o.hear(turn.app, map[string]bool{"approve 1": true})
 		if _, why := turn.held(until.Add(-time.Second)); why != nil {
 			t.Errorf("a person's command did not end the back-off: %s", why)
+		}
+	})
+}
+
+// Of an application that rests, nothing is kept; of questions outside of releases, what is unanswered, or
+// has failed.
+func TestNothingIsKeptOfAnApplicationThatRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, app := &calls{}, client.ObjectKey{Namespace: "ns", Name: "shop"}
+		turn := func() *turn { return o.turn(app, turnKey{step: stepReach}, patience) }
+		kept := func(want bool, when string) {
+			t.Helper()
+			if o.rest(app); (o.turns[app] != nil) != want {
+				t.Errorf("%s: turns are kept: %v, want %v", when, !want, want)
+			}
+		}
+		answer, outage := make(chan struct{}), errors.New("outage")
+		look := func(ctx context.Context) (int, error) {
+			select {
+			case <-answer:
+				return 1, nil
+			case <-ctx.Done():
+				return 0, ctx.Err()
+			}
+		}
+		q := question{what: "x"}
+		if _, err := ask(t.Context(), turn(), q, look); pending(err) == nil {
+			t.Fatal(err)
+		}
+		kept(true, "unanswered")
+		close(answer)
+		synctest.Wait()
+		kept(true, "answered, and not heard")
+		if n, err := ask(t.Context(), turn(), q, look); n != 1 || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+		turn().settle(time.Now(), nil)
+		kept(false, "settled")
+		_, err := ask(t.Context(), turn(), q, func(context.Context) (int, error) { return 0, outage })
+		turn().settle(time.Now(), err)
+		kept(true, "failed")
+		if _, why := turn().held(time.Now()); !errors.Is(why, outage) {
+			t.Errorf("the back-off is forgotten: %v", why)
 		}
 	})
 }

@@ -59,6 +59,7 @@ type looking struct {
 
 // look reads an application and does what is due. It returns when to look again.
 func (l looking) look(ctx context.Context, log *slog.Logger, key client.ObjectKey) (time.Duration, error) {
+	defer l.beside.rest(key)
 	released := aside(func() ([]v1alpha1.Release, error) { return l.record.Work(ctx, key) })
 	routesOf := l.routesAhead(ctx, key)
 	bg, err := l.record.Application(ctx, key)

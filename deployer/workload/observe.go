@@ -159,7 +159,7 @@ func describe(s *track.Side, bg *v1alpha1.BlueGreen, o objects) {
 	}
 	s.RunningImage = runningImage(o.pods, s.Container)
 	if o.current != nil {
-		s.TemplateHash = o.current.Labels[appsv1.DefaultDeploymentUniqueLabelKey]
+		s.TemplateHash = hashOf(o.current)
 		s.Updated, s.Available = o.current.Status.Replicas, available(o)
 	}
 	s.RolledOut = rolledOut(o)

@@ -3,6 +3,7 @@ package workload
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -232,6 +233,16 @@ func TestSlimObjectsKeepWhatIsReadOfThem(t *testing.T) {
 			t.Errorf("%T keeps %d managers, want %d", tt.object, got, tt.keeps)
 		}
 	}
+	applied := map[string]string{corev1.LastAppliedConfigAnnotation: "{}", "a": "b"}
+	for _, object := range []metav1.Object{&networkingv1.Ingress{}, &appsv1.Deployment{}, &corev1.Service{}} {
+		object.SetAnnotations(maps.Clone(applied))
+		if _, err := Slim(object); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(map[string]string{"a": "b"}, object.GetAnnotations()); diff != "" {
+			t.Errorf("annotations of %T (-want +got):\n%s", object, diff)
+		}
+	}
 	foreign := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "logs", Labels: map[string]string{"a": "b"}}}
 	foreign.Status.PodIP, foreign.Spec.NodeName = "10.0.0.1", "node"
 	o, err := Slim(foreign)
@@ -241,5 +252,51 @@ func TestSlimObjectsKeepWhatIsReadOfThem(t *testing.T) {
 	want := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "logs"}}
 	if diff := cmp.Diff(any(want), o); diff != "" {
 		t.Errorf("a pod of no Deployment (-want +got):\n%s", diff)
+	}
+}
+
+// Equal labels of an object are one map, and what they say does not change.
+func TestEqualLabelsAreThereOnce(t *testing.T) {
+	t.Parallel()
+	shop := func() map[string]string { return map[string]string{"app": "shop", "color": "blue"} }
+	more := func() map[string]string { return map[string]string{"app": "shop", "color": "blue", "tier": "web"} }
+	for name, tt := range map[string]struct {
+		labels, selector, template map[string]string
+		maps                       int
+	}{
+		"all equal":           {shop(), shop(), shop(), 1},
+		"none":                {nil, nil, nil, 0},
+		"the template's more": {shop(), shop(), more(), 2},
+		"labels differ":       {more(), shop(), shop(), 2},
+		"without labels":      {nil, shop(), shop(), 1},
+		"all differ":          {map[string]string{"a": "b"}, shop(), more(), 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Labels: tt.labels}}
+			d.Spec.Selector, d.Spec.Template.Labels = &metav1.LabelSelector{MatchLabels: tt.selector}, tt.template
+			want := d.DeepCopy()
+			if _, err := Slim(d); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, d); diff != "" {
+				t.Errorf("what it says has changed (-want +got):\n%s", diff)
+			}
+			known := map[uintptr]bool{}
+			for _, m := range []map[string]string{d.Labels, d.Spec.Selector.MatchLabels, d.Spec.Template.Labels} {
+				if m != nil {
+					known[reflect.ValueOf(m).Pointer()] = true
+				}
+			}
+			if len(known) != tt.maps {
+				t.Errorf("%d maps, want %d", len(known), tt.maps)
+			}
+		})
+	}
+	s := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Labels: shop()}, Spec: corev1.ServiceSpec{Selector: shop()}}
+	if _, err := Slim(s); err != nil {
+		t.Fatal(err)
+	}
+	if reflect.ValueOf(s.Labels).Pointer() != reflect.ValueOf(s.Spec.Selector).Pointer() {
+		t.Error("a Service has two maps of the same labels")
 	}
 }
