@@ -6,7 +6,6 @@ require (
 	cel.dev/cel-go v0.33.2
 	cloud.google.com/go/cloudbuild v1.37.0
 	cloud.google.com/go/longrunning v1.5.0
-	cloud.google.com/go/storage v1.70.0
 	github.com/HdrHistogram/hdrhistogram-go v1.4.0
 	github.com/aymanbagabas/go-udiff v0.4.1
 	github.com/bradleyfalzon/ghinstallation/v2 v2.19.0
@@ -52,6 +51,7 @@ require (
 )
 
 require (
+	cloud.google.com/go/storage v1.70.0 // indirect
 	github.com/chromedp/cdproto v0.159.0 // indirect
 	github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
 )

@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
-	"cloud.google.com/go/storage"
 	"github.com/fsouza/fake-gcs-server/fakestorage"
 	"github.com/go-logr/logr"
 	"golang.org/x/oauth2"
@@ -487,12 +486,11 @@ func startStorage() (*cloudbuild.Store, func(), error) {
 		return nil, nil, err
 	}
 	gcs.CreateBucketWithOpts(fakestorage.CreateBucketOpts{Name: "acme-prod_cloudbuild"})
-	c, err := storage.NewClient(context.Background(),
-		option.WithEndpoint(gcs.URL()+"/storage/v1/"), option.WithoutAuthentication(), storage.WithJSONReads())
+	c, err := cloudbuild.NewStore(context.Background(), option.WithEndpoint(gcs.URL()+"/storage/v1/"), option.WithoutAuthentication())
 	if err != nil {
 		return nil, nil, err
 	}
-	return &cloudbuild.Store{Client: c}, func() { _ = c.Close(); gcs.Stop() }, nil
+	return c, gcs.Stop, nil
 }
 
 // history is a repository: commits known by a letter, each with one parent.

@@ -2,12 +2,10 @@ package cloudbuild
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"sync"
 
-	"cloud.google.com/go/storage"
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/google"
 	"google.golang.org/api/impersonate"
@@ -38,16 +36,12 @@ type identity struct {
 	store  *Store
 }
 
-func (i identity) close() error {
-	return errors.Join(i.builds.Close(), i.store.Client.Close())
-}
-
 // NewAccounts connects lazily, see [NewClient]. The environment decides where Cloud Storage is:
-// storage.NewClient honours STORAGE_EMULATOR_HOST.
+// see [NewStore].
 func NewAccounts(cfg Config) *Accounts {
 	return &Accounts{config: cfg, kept: lru.NewWithEvictionFunc(maxAccounts, func(_ lru.Key, v any) {
 		if old, ok := v.(identity); ok {
-			_ = old.close() // calls in progress fail, and their callers retry
+			_ = old.builds.Close() // calls in progress fail, and their callers retry
 		}
 	})}
 }
@@ -112,12 +106,12 @@ func (a *Accounts) connect(ctx context.Context, account string) (identity, error
 	if err != nil {
 		return identity{}, err
 	}
-	store, err := storage.NewClient(ctx, bucket...)
+	store, err := NewStore(ctx, bucket...)
 	if err != nil {
 		_ = client.Close()
-		return identity{}, fmt.Errorf("connect to Cloud Storage (STORAGE_EMULATOR_HOST names another): %w", err)
+		return identity{}, err
 	}
-	return identity{client, &Store{Client: store}}, nil
+	return identity{client, store}, nil
 }
 
 // as returns the options for calls as an account. An emulator has no IAM: it gets the account's

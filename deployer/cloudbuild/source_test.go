@@ -17,19 +17,19 @@ import (
 	"testing"
 
 	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
-	"cloud.google.com/go/storage"
 	"github.com/fsouza/fake-gcs-server/fakestorage"
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/api/option"
+	"google.golang.org/api/storage/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/cloudbuild"
 	"github.com/turnout-dev/turnout/deployer/cloudbuild/cloudbuildtest"
 )
 
-// emulate starts Cloud Storage with one bucket, and returns a client that finds it
-// through STORAGE_EMULATOR_HOST.
-func emulate(t *testing.T) *storage.Client {
+// emulate starts Cloud Storage with one bucket, and returns a store that finds it
+// through STORAGE_EMULATOR_HOST, and a client of its own.
+func emulate(t *testing.T) (*cloudbuild.Store, *storage.Service) {
 	t.Helper()
 	server, err := fakestorage.NewServerWithOptions(fakestorage.Options{Scheme: "http", Host: "127.0.0.1", Port: 0, Writer: io.Discard})
 	if err != nil {
@@ -38,12 +38,15 @@ func emulate(t *testing.T) *storage.Client {
 	t.Cleanup(server.Stop)
 	server.CreateBucketWithOpts(fakestorage.CreateBucketOpts{Name: "acme-prod_cloudbuild"})
 	t.Setenv("STORAGE_EMULATOR_HOST", server.URL())
-	client, err := storage.NewClient(t.Context(), storage.WithJSONReads())
+	store, err := cloudbuild.NewStore(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = client.Close() })
-	return client
+	client, err := storage.NewService(t.Context(), option.WithEndpoint(server.URL()+"/storage/v1/"), option.WithoutAuthentication())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store, client
 }
 
 // archive makes a gzipped tar of the entries; a file's content is its body.
@@ -117,7 +120,7 @@ func upload(data []byte) cloudbuild.Upload {
 }
 
 func TestTheSourceArrivesWithoutItsTopDirectory(t *testing.T) {
-	client := emulate(t)
+	store, client := emulate(t)
 	data := archive(t,
 		tar.Header{Typeflag: tar.TypeXGlobalHeader, PAXRecords: map[string]string{"comment": commit}},
 		tar.Header{Typeflag: tar.TypeDir, Name: "acme-app-0123456/", Mode: 0o755},
@@ -126,7 +129,7 @@ func TestTheSourceArrivesWithoutItsTopDirectory(t *testing.T) {
 		file("acme-app-0123456/src/app.py", "print()\n"),
 		link("acme-app-0123456/src/Dockerfile", "../Dockerfile"),
 	)
-	object, err := cloudbuild.Store{Client: client}.Upload(t.Context(), upload(data))
+	object, err := store.Upload(t.Context(), upload(data))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,14 +234,19 @@ func TestOwnersAndSpecialBitsAreDropped(t *testing.T) {
 	}
 }
 
-func TestABrokenDownloadLeavesNothingBehind(t *testing.T) {
-	client := emulate(t)
-	noise := make([]byte, 6<<20) // more than one chunk, and not compressible
+// chunks is more than one chunk of an upload, and not compressible.
+func chunks() string {
+	noise := make([]byte, 6<<20)
 	for i := range noise {
 		noise[i] = byte(rand.Uint32()) //nolint:gosec // any bytes will do
 	}
-	whole := archive(t, file("top/noise", string(noise)), file("top/b", "2"))
-	store := cloudbuild.Store{Client: client}
+	return string(noise)
+}
+
+func TestABrokenDownloadLeavesNothingBehind(t *testing.T) {
+	store, client := emulate(t)
+	noise := chunks()
+	whole := archive(t, file("top/noise", noise), file("top/b", "2"))
 	for _, cut := range []int{len(whole) / 2, len(whole) - 4} {
 		_, err := store.Upload(t.Context(), upload(whole[:cut]))
 		var refused *cloudbuild.SourceError
@@ -250,21 +258,22 @@ func TestABrokenDownloadLeavesNothingBehind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stored, err := client.Bucket(object.Bucket).Object(object.Name).NewReader(t.Context())
+	stored, err := client.Objects.Get(object.Bucket, object.Name).Download()
 	if err != nil {
 		t.Fatal(err)
 	}
-	unzipped, err := gzip.NewReader(stored)
+	defer stored.Body.Close()
+	unzipped, err := gzip.NewReader(stored.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := contents(t, tar.NewReader(unzipped)); got["b"] != "2" || got["noise"] != string(noise) {
+	if got := contents(t, tar.NewReader(unzipped)); got["b"] != "2" || got["noise"] != noise {
 		t.Errorf("stored %d entries", len(got))
 	}
 }
 
 func TestAnUploadMayRunTwice(t *testing.T) {
-	store := cloudbuild.Store{Client: emulate(t)}
+	store, _ := emulate(t)
 	u := upload(archive(t, file("top/a", "1")))
 	first, err := store.Upload(t.Context(), u)
 	if err != nil {
@@ -282,7 +291,7 @@ func TestAnUploadMayRunTwice(t *testing.T) {
 }
 
 func TestTwoUploadsAtOnceAgree(t *testing.T) {
-	store := cloudbuild.Store{Client: emulate(t)}
+	store, _ := emulate(t)
 	u := upload(archive(t, file("top/a", "1")))
 	open := u.Open
 	var both sync.WaitGroup
@@ -308,9 +317,10 @@ func TestTwoUploadsAtOnceAgree(t *testing.T) {
 }
 
 func TestABucketThatCannotBeUsedIsNamed(t *testing.T) {
-	u := upload(archive(t, file("top/a", "1")))
+	u := upload(archive(t, file("top/a", chunks()))) // it is refused while it is still packed
 	u.Bucket = "acme-nowhere"
-	_, err := cloudbuild.Store{Client: emulate(t)}.Upload(t.Context(), u)
+	store, _ := emulate(t)
+	_, err := store.Upload(t.Context(), u)
 	mustBe(t, err, true, "acme-nowhere", "spec.build.source.bucket", "create it in project acme-prod",
 		"\ngcloud storage buckets create gs://acme-nowhere --project=acme-prod")
 
@@ -318,11 +328,11 @@ func TestABucketThatCannotBeUsedIsNamed(t *testing.T) {
 		http.Error(w, `{"error": {"code": 403, "message": "denied"}}`, http.StatusForbidden)
 	}))
 	t.Cleanup(forbidding.Close)
-	client, err := storage.NewClient(t.Context(), option.WithEndpoint(forbidding.URL), option.WithoutAuthentication())
-	if err != nil {
+	t.Setenv("STORAGE_EMULATOR_HOST", strings.TrimPrefix(forbidding.URL, "http://"))
+	if store, err = cloudbuild.NewStore(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	_, err = cloudbuild.Store{Client: client}.Upload(t.Context(), u)
+	_, err = store.Upload(t.Context(), u)
 	mustBe(t, err, false, "acme-nowhere", "spec.build.source.bucket", "roles/storage.objectAdmin")
 }
 

@@ -9,26 +9,25 @@ import (
 	"io"
 
 	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
-	"cloud.google.com/go/storage"
+	"google.golang.org/api/storage/v1"
 )
 
 // OpenSource opens a build's source in Cloud Storage, at the generation that the build
-// names, for use in a Builder. Close what it returns. With fake-gcs-server, give the
-// client storage.WithJSONReads or set the server's PublicHost: otherwise reads go to
-// another address.
-func OpenSource(ctx context.Context, client *storage.Client, b *cloudbuildpb.Build) (*tar.Reader, io.Closer, error) {
+// names, for use in a Builder. Close what it returns.
+func OpenSource(ctx context.Context, from *storage.Service, b *cloudbuildpb.Build) (*tar.Reader, io.Closer, error) {
 	source := b.GetSource().GetStorageSource()
 	if source == nil {
 		return nil, nil, fmt.Errorf("build %s has no source in Cloud Storage", b.GetId())
 	}
-	object := client.Bucket(source.GetBucket()).Object(source.GetObject())
+	object := from.Objects.Get(source.GetBucket(), source.GetObject()).Context(ctx)
 	if source.GetGeneration() != 0 {
 		object = object.Generation(source.GetGeneration())
 	}
-	stored, err := object.NewReader(ctx)
+	answer, err := object.Download()
 	if err != nil {
 		return nil, nil, fmt.Errorf("fetch gs://%s/%s: %w", source.GetBucket(), source.GetObject(), err)
 	}
+	stored := answer.Body
 	unzipped, err := gzip.NewReader(stored)
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("unzip gs://%s/%s: %w", source.GetBucket(), source.GetObject(), err), stored.Close())
