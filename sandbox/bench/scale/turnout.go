@@ -69,15 +69,16 @@ func (t *turnoutTool) past(ctx context.Context) error {
 	if err := t.release(ctx, alone.branch); err != nil {
 		return err
 	}
-	if _, _, err := t.switched(ctx, alone); err != nil {
+	var made v1alpha1.ReleaseList
+	err = t.until(ctx, "the first release to be finished and reported", func() (bool, error) {
+		err := t.kube.List(ctx, &made)
+		return len(made.Items) == 1 && isPast(&made.Items[0]), err
+	})
+	if err != nil {
 		return err
 	}
 	if err := t.stop(); err != nil {
 		return err
-	}
-	var made v1alpha1.ReleaseList
-	if err := t.kube.List(ctx, &made); err != nil || len(made.Items) == 0 {
-		return fmt.Errorf("looking for the first release: %w, %d found", err, len(made.Items))
 	}
 	var apps v1alpha1.BlueGreenList
 	if err := t.kube.List(ctx, &apps); err != nil {
@@ -118,11 +119,14 @@ func copied(rel *v1alpha1.Release, bg *v1alpha1.BlueGreen, n int) *v1alpha1.Rele
 		OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(bg, v1alpha1.GroupVersion.WithKind("BlueGreen"))},
 	}
 	c.Spec.Application = bg.Name
-	if c.Status.GitHub != nil && c.Status.FinishedAt != nil { // it was published, long ago
-		c.Status.GitHub.Published = "long ago"
-		c.Status.FinishedAt = &metav1.Time{Time: c.Status.FinishedAt.Add(-time.Duration(n+2) * 24 * time.Hour)}
-	}
+	c.Status.GitHub.Published = "long ago"
+	c.Status.FinishedAt = &metav1.Time{Time: c.Status.FinishedAt.Add(-time.Duration(n+2) * 24 * time.Hour)}
 	return c
+}
+
+// isPast reports whether nothing is left to do for a release. Copies of any other would all be worked on.
+func isPast(rel *v1alpha1.Release) bool {
+	return rel.Status.FinishedAt != nil && rel.Status.GitHub != nil && rel.Status.GitHub.Published != ""
 }
 
 func (t *turnoutTool) makeRepository() error {
